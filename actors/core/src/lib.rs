@@ -1,0 +1,30 @@
+//! Money, accounts, ledger rules and the three protocols, as pure state machines.
+//!
+//! Nothing here waits, reads a clock, rolls a die or touches a disk: time is an argument, and what should happen
+//! outside is a value that the caller acts on. Read it in this order:
+//!
+//! 1. [`id`] and [`money`]: the values, which can't be built wrong;
+//! 2. [`account`] and [`leg`]: what a shard remembers; the total table of (leg state, verb) is in [`leg`];
+//! 3. [`ledger`]: what a verb does to balances, and what refuses it;
+//! 4. [`transfer`]: what a manager remembers of one transfer;
+//! 5. [`protocol`]: saga, 2pc and events, one file each;
+//! 6. [`audit`]: the proof that no money was made or lost.
+//!
+//! The rules R1 to R11 that comments and tests name are in the README, section "The rules".
+#![no_std]
+#![deny(clippy::float_arithmetic)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod account;
+pub mod audit;
+pub mod id;
+pub mod ledger;
+pub mod leg;
+pub mod mark;
+pub mod money;
+pub mod protocol;
+pub mod reason;
+pub mod transfer;

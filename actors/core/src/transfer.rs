@@ -1,0 +1,568 @@
+//! A transfer as its manager knows it.
+//!
+//! It begins with the start record, which is on disk before anyone is told "accepted" and fixes everything that later
+//! incarnations must not resolve again: each leg's number, shard and order, the pivot included. Answers of the legs come
+//! in, in any order and any number; they only ever add knowledge. When every leg has given its final answer, the end is
+//! recorded (R9), and never changes.
+
+use alloc::{sync::Arc, vec, vec::Vec};
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{AccountId, LegId, LegNo, PartitionNo, Seq, ShardNo, Time, TransferId},
+    leg::{Answer, Command, Sent, Terms, Verb},
+    money::{Amount, Currency, Direction},
+    protocol::{Decision, Next, Protocol, route::Route},
+    reason::Reason,
+};
+
+/// The most legs of a transfer.
+pub const LEGS_MAX: usize = 32;
+/// The least legs of a transfer.
+pub const LEGS_MIN: usize = 2;
+
+/// The start record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct Start {
+    /// The client's id.
+    pub id: TransferId,
+    /// How it is made all-or-nothing.
+    pub protocol: Protocol,
+    /// Its legs in the order of the request: 2 to 32, a debit and a credit at least.
+    legs: Vec<LegSpec>,
+    /// The last credit: once it is done, the transfer is.
+    pivot: LegNo,
+    /// What the client wrote beside it.
+    pub memo: Option<Arc<str>>,
+    /// When it was accepted.
+    pub accepted_at: Time,
+    /// When it is given up if it has not settled.
+    pub deadline_at: Time,
+}
+
+/// A start record as it was written, which may be anything.
+#[derive(Deserialize)]
+struct Written {
+    id: TransferId,
+    protocol: Protocol,
+    legs: Vec<LegSpec>,
+    pivot: LegNo,
+    memo: Option<Arc<str>>,
+    accepted_at: Time,
+    deadline_at: Time,
+}
+
+impl TryFrom<Written> for Start {
+    type Error = InvalidLegs;
+
+    fn try_from(written: Written) -> Result<Self, InvalidLegs> {
+        let Written { id, protocol, legs, pivot, memo, accepted_at, deadline_at } = written;
+        let start = Self::new(id, protocol, legs, memo, accepted_at, deadline_at)?;
+        if start.pivot == pivot { Ok(start) } else { Err(InvalidLegs::Pivot) }
+    }
+}
+
+/// One leg as the request names it, with the shard that it was resolved to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegSpec {
+    /// The account.
+    pub account: AccountId,
+    /// Its shard.
+    pub shard: ShardNo,
+    /// Out of it or into it.
+    pub direction: Direction,
+    /// How much.
+    pub amount: Amount,
+    /// Of what.
+    pub currency: Currency,
+}
+
+/// Why legs are no transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidLegs {
+    /// Fewer than 2 or more than 32.
+    Count,
+    /// The account of this leg stands in an earlier one too.
+    AccountTwice(usize),
+    /// Debits and credits of this currency differ.
+    Unbalanced(Currency),
+    /// The pivot is not the last credit.
+    Pivot,
+}
+
+impl fmt::Display for InvalidLegs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count => write!(f, "a transfer has {LEGS_MIN} to {LEGS_MAX} legs"),
+            Self::AccountTwice(leg) => write!(f, "the account of leg {leg} stands in an earlier one too"),
+            Self::Unbalanced(currency) => write!(f, "the debits and the credits in {currency} differ"),
+            Self::Pivot => f.write_str("the pivot is the last credit"),
+        }
+    }
+}
+
+/// Checks that legs make a transfer: 2 to 32, each account once, debits and credits of each currency equal.
+///
+/// # Errors
+/// The first of these that does not hold.
+pub fn check_legs<'a>(
+    legs: impl ExactSizeIterator<Item = (&'a AccountId, Direction, Amount, Currency)> + Clone,
+) -> Result<(), InvalidLegs> {
+    if !(LEGS_MIN..=LEGS_MAX).contains(&legs.len()) {
+        return Err(InvalidLegs::Count);
+    }
+    for (at, (account, _, _, currency)) in legs.clone().enumerate() {
+        if legs.clone().take(at).any(|(earlier, ..)| earlier == account) {
+            return Err(InvalidLegs::AccountTwice(at));
+        }
+        let of_currency = legs.clone().filter(|(_, _, _, other)| *other == currency);
+        let sum: i128 = of_currency.map(|(_, direction, amount, _)| signed(direction, amount)).sum();
+        if sum != 0 {
+            return Err(InvalidLegs::Unbalanced(currency));
+        }
+    }
+    Ok(())
+}
+
+fn signed(direction: Direction, amount: Amount) -> i128 {
+    match direction {
+        Direction::Debit => -i128::from(amount.get()),
+        Direction::Credit => i128::from(amount.get()),
+    }
+}
+
+impl Start {
+    /// A start record.
+    ///
+    /// # Errors
+    /// Legs that are no transfer.
+    pub fn new(
+        id: TransferId,
+        protocol: Protocol,
+        legs: Vec<LegSpec>,
+        memo: Option<Arc<str>>,
+        accepted_at: Time,
+        deadline_at: Time,
+    ) -> Result<Self, InvalidLegs> {
+        check_legs(legs.iter().map(|leg| (&leg.account, leg.direction, leg.amount, leg.currency)))?;
+        let last_credit = legs.iter().rposition(|leg| leg.direction == Direction::Credit);
+        let pivot = last_credit.expect("balanced legs of positive amounts have a credit");
+        let pivot = LegNo(u8::try_from(pivot).expect("there are at most 32 legs"));
+        Ok(Self { id, protocol, legs, pivot, memo, accepted_at, deadline_at })
+    }
+
+    /// A leg.
+    #[must_use]
+    pub fn leg(&self, leg: LegNo) -> &LegSpec {
+        &self.legs[usize::from(leg.0)]
+    }
+
+    /// All legs, in the order of the request.
+    #[must_use]
+    pub fn legs(&self) -> &[LegSpec] {
+        &self.legs
+    }
+
+    /// The numbers of all legs.
+    pub fn leg_numbers(&self) -> impl Iterator<Item = LegNo> + use<> {
+        (0..u8::try_from(self.legs.len()).expect("there are at most 32 legs")).map(LegNo)
+    }
+
+    /// The last credit.
+    #[must_use]
+    pub fn pivot(&self) -> LegNo {
+        self.pivot
+    }
+
+    /// Whether another request with this id asks for the same: legs, currencies, protocol and memo; names what differs.
+    /// Deadline and waiting are not compared.
+    #[must_use]
+    pub fn differing_fields(&self, other: &Self) -> Vec<&'static str> {
+        let mut fields = Vec::new();
+        if self.legs != other.legs {
+            fields.push("legs");
+        }
+        if self.protocol != other.protocol {
+            fields.push("protocol");
+        }
+        if self.memo != other.memo {
+            fields.push("memo");
+        }
+        fields
+    }
+}
+
+/// How a transfer ended; never changes once recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Which end.
+    pub outcome: Outcome,
+    /// Why it did not complete.
+    pub reason: Option<Reason>,
+}
+
+/// The three ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Every leg is posted.
+    Completed,
+    /// Nothing had been posted.
+    Rejected,
+    /// Money had been posted and was put back.
+    Compensated,
+}
+
+impl Outcome {
+    /// Its word in the contract and in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Rejected => "rejected",
+            Self::Compensated => "compensated",
+        }
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Completed, Self::Rejected, Self::Compensated].into_iter().find(|outcome| outcome.as_str() == word)
+    }
+}
+
+impl End {
+    /// Every leg is posted.
+    #[must_use]
+    pub const fn completed() -> Self {
+        Self { outcome: Outcome::Completed, reason: None }
+    }
+
+    /// The end of a transfer whose legs are all undone: `compensated` if money had been posted, else `rejected`.
+    #[must_use]
+    pub fn failed(transfer: &Transfer) -> Self {
+        let gave_back = |leg| transfer.answer(leg) == Some(Answer::Undone) && transfer.do_verb(leg) == Verb::Debit;
+        let compensated = transfer.start.leg_numbers().any(gave_back);
+        let outcome = if compensated { Outcome::Compensated } else { Outcome::Rejected };
+        Self { outcome, reason: Some(transfer.failure_reason()) }
+    }
+}
+
+/// Why a transfer stopped where no rule covers what happened (R11). No end: an operator must look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Parked {
+    /// A shard recorded something else under this leg.
+    Misfit(LegNo),
+    /// A leg's answers contradict each other.
+    Contradiction(LegNo),
+    /// Its record can't be read.
+    Unreadable,
+    /// Its manager panicked twice while it alone was in the turn.
+    Panicked,
+}
+
+impl fmt::Display for Parked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misfit(leg) => write!(f, "misfit at leg {}", leg.0),
+            Self::Contradiction(leg) => write!(f, "contradiction at leg {}", leg.0),
+            Self::Unreadable => f.write_str("unreadable"),
+            Self::Panicked => f.write_str("panicked"),
+        }
+    }
+}
+
+impl Parked {
+    /// Reads what [`fmt::Display`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let leg = |digits: &str| digits.parse().ok().map(LegNo);
+        match text {
+            "unreadable" => Some(Self::Unreadable),
+            "panicked" => Some(Self::Panicked),
+            _ => match text.split_once(" at leg ")? {
+                ("misfit", digits) => leg(digits).map(Self::Misfit),
+                ("contradiction", digits) => leg(digits).map(Self::Contradiction),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// An open transfer.
+#[derive(Clone, Debug)]
+pub struct Transfer {
+    start: Arc<Start>,
+    begun: Seq,
+    partition: PartitionNo,
+    route: Option<Route>,
+    legs: Vec<LegView>,
+    decision: Option<Decision>,
+    given_up: Option<Reason>,
+    parked: Option<Parked>,
+}
+
+/// What this incarnation of the manager knows of a leg, and what it asked of it last.
+#[derive(Clone, Copy, Debug, Default)]
+struct LegView {
+    answer: Option<Answer>,
+    asked: Option<Verb>,
+}
+
+impl Transfer {
+    /// A transfer whose start is recorded at `begun` of its partition's journal, with nothing known of its legs.
+    #[must_use]
+    pub fn new(start: Arc<Start>, partition: PartitionNo, begun: Seq) -> Self {
+        let route = start.protocol.rules().has_route().then(|| Route::of(&start));
+        let legs = vec![LegView::default(); start.legs.len()];
+        Self { start, begun, partition, route, legs, decision: None, given_up: None, parked: None }
+    }
+
+    /// Takes in a leg's answer. Says whether it was news.
+    ///
+    /// An answer that no run of the protocol can give parks the transfer.
+    pub fn learn(&mut self, leg: LegNo, answer: Answer) -> bool {
+        let Some(view) = self.legs.get(usize::from(leg.0)) else {
+            return self.park(Parked::Misfit(leg));
+        };
+        let merged =
+            if can_answer(self.do_verb(leg), answer) { merge(view.answer, answer) } else { Merged::Contradiction };
+        match merged {
+            Merged::Same => false,
+            Merged::News => {
+                self.legs[usize::from(leg.0)].answer = Some(answer);
+                if self.is_torn() {
+                    self.park(Parked::Contradiction(leg));
+                }
+                true
+            }
+            Merged::Contradiction if matches!(answer, Answer::Misfit(_)) => self.park(Parked::Misfit(leg)),
+            Merged::Contradiction => self.park(Parked::Contradiction(leg)),
+        }
+    }
+
+    /// Whether one leg has gone forward for ever while another is undone: all-or-nothing is broken.
+    fn is_torn(&self) -> bool {
+        let is_forward = |leg| match self.answer(leg) {
+            Some(Answer::Posted) => true,
+            Some(Answer::Done) => self.do_verb(leg) == Verb::Credit,
+            _ => false,
+        };
+        self.has_failed_leg() && self.start.leg_numbers().any(is_forward)
+    }
+
+    /// Stops this transfer alone, its money staying visible (R11). Says whether it was going until now.
+    pub fn park(&mut self, why: Parked) -> bool {
+        let was_going = self.parked.is_none();
+        self.parked = self.parked.or(Some(why));
+        was_going
+    }
+
+    /// Asks for the transfer to be given up; the legs (R7) or the recorded decision (R8) say what comes of it.
+    pub fn give_up(&mut self, reason: Reason) {
+        self.given_up = self.given_up.or(Some(reason));
+    }
+
+    /// Takes in a recorded decision.
+    ///
+    /// # Panics
+    /// If another one is recorded: a decision is never replaced (R8).
+    pub fn decide(&mut self, decision: Decision) {
+        assert!(self.decision.is_none_or(|recorded| recorded == decision), "a recorded decision is never replaced");
+        self.decision = Some(decision);
+    }
+
+    /// What its state calls for now. Commands that this incarnation has asked for already are not repeated, unless
+    /// `silent` says that nobody has answered in time.
+    pub fn next(&mut self, silent: bool, mut send: impl FnMut(Sent)) -> Next {
+        if self.parked.is_some() {
+            return Next::Wait;
+        }
+        let mut due = [None; LEGS_MAX];
+        let next = self.start.protocol.rules().next(self, silent, &mut |leg, verb| {
+            due[usize::from(leg.0)] = Some(verb);
+        });
+        for leg in self.start.leg_numbers() {
+            let Some(verb) = due[usize::from(leg.0)] else { continue };
+            let view = &mut self.legs[usize::from(leg.0)];
+            if silent || view.asked != Some(verb) {
+                view.asked = Some(verb);
+                send(self.command(leg, verb));
+            }
+        }
+        next
+    }
+
+    fn command(&self, leg: LegNo, verb: Verb) -> Sent {
+        let spec = self.start.leg(leg);
+        let terms = Terms {
+            account: spec.account.clone(),
+            direction: spec.direction,
+            amount: spec.amount,
+            currency: spec.currency,
+            partition: self.partition,
+            begun: self.begun,
+            route: self.route.clone(),
+        };
+        let undoes = verb == verb.undo();
+        // Only what is known: a tombstone keeps it for ever, so a guess would be told as the reason by a later incarnation.
+        let reason = if undoes { self.known_reason() } else { None };
+        let command =
+            Command { id: LegId::new(self.start.id, leg), verb, terms, reason, memo: self.start.memo.clone() };
+        Sent { shard: spec.shard, command }
+    }
+
+    /// The start record.
+    #[must_use]
+    pub fn start(&self) -> &Arc<Start> {
+        &self.start
+    }
+
+    /// Where the start was recorded.
+    #[must_use]
+    pub fn begun(&self) -> Seq {
+        self.begun
+    }
+
+    /// The way of the baton, in the events protocol.
+    #[must_use]
+    pub fn route(&self) -> Option<&Route> {
+        self.route.as_ref()
+    }
+
+    /// What is known of a leg.
+    #[must_use]
+    pub fn answer(&self, leg: LegNo) -> Option<Answer> {
+        self.legs[usize::from(leg.0)].answer
+    }
+
+    /// What is known of all legs, in order.
+    pub fn answers(&self) -> impl Iterator<Item = Option<Answer>> {
+        self.legs.iter().map(|view| view.answer)
+    }
+
+    /// What this incarnation last asked of each leg, in order.
+    pub fn asked(&self) -> impl Iterator<Item = Option<Verb>> {
+        self.legs.iter().map(|view| view.asked)
+    }
+
+    /// The do of a leg under its protocol.
+    #[must_use]
+    pub fn do_verb(&self, leg: LegNo) -> Verb {
+        self.start.protocol.rules().do_verb(&self.start, leg)
+    }
+
+    /// The recorded decision of a two-phase commit.
+    #[must_use]
+    pub fn decision(&self) -> Option<Decision> {
+        self.decision
+    }
+
+    /// Why this incarnation gives it up, if it does.
+    #[must_use]
+    pub fn given_up(&self) -> Option<Reason> {
+        self.given_up
+    }
+
+    /// Why it is parked, if it is.
+    #[must_use]
+    pub fn parked(&self) -> Option<Parked> {
+        self.parked
+    }
+
+    /// Whether nothing has been asked and nothing is known.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.legs.iter().all(|view| view.answer.is_none() && view.asked.is_none())
+    }
+
+    /// Whether no leg has answered yet.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.legs.iter().all(|view| view.answer.is_none())
+    }
+
+    /// Whether a leg's answer is final for a failed transfer: its undo's reply, or a refusal (R9).
+    #[must_use]
+    pub fn is_undone(&self, leg: LegNo) -> bool {
+        matches!(self.answer(leg), Some(Answer::Undone | Answer::NeverWas(_) | Answer::Refused(_)))
+    }
+
+    /// Whether a leg refused, or is undone already: proof that the transfer can't complete.
+    #[must_use]
+    pub fn has_failed_leg(&self) -> bool {
+        self.start.leg_numbers().any(|leg| self.is_undone(leg))
+    }
+
+    /// Whether it is to be given up, as far as this incarnation knows.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.given_up.is_some() || self.has_failed_leg()
+    }
+
+    /// Why it fails: the first recorded refusal; else what the decision, a tombstone or this incarnation says. Every
+    /// failure has one of them in its legs' final answers or in its decision.
+    #[must_use]
+    pub fn failure_reason(&self) -> Reason {
+        self.known_reason().unwrap_or(Reason::Cancelled)
+    }
+
+    fn known_reason(&self) -> Option<Reason> {
+        let refused = self.answers().find_map(|answer| match answer {
+            Some(Answer::Refused(reason)) => Some(reason),
+            _ => None,
+        });
+        let decided = match self.decision {
+            Some(Decision::Abort(reason)) => Some(reason),
+            _ => None,
+        };
+        let buried = || {
+            self.answers().find_map(|answer| match answer {
+                Some(Answer::NeverWas(reason)) => reason,
+                _ => None,
+            })
+        };
+        refused.or(decided).or_else(buried).or(self.given_up)
+    }
+}
+
+/// Whether a leg with this do ever answers so.
+fn can_answer(do_verb: Verb, answer: Answer) -> bool {
+    match answer {
+        Answer::Done => do_verb != Verb::PlaceHold,
+        Answer::Held | Answer::Posted => do_verb == Verb::PlaceHold,
+        Answer::Undone => do_verb != Verb::Credit,
+        Answer::NeverWas(_) | Answer::Refused(_) | Answer::Misfit(_) => true,
+    }
+}
+
+enum Merged {
+    Same,
+    News,
+    Contradiction,
+}
+
+/// What a further answer adds to what is known: late ones of earlier steps add nothing, impossible ones are told apart.
+fn merge(known: Option<Answer>, answer: Answer) -> Merged {
+    use Answer::{Done, Held, NeverWas, Posted, Refused, Undone};
+    match (known, answer) {
+        (_, Answer::Misfit(_)) => Merged::Contradiction,
+        (None, _) => Merged::News,
+        (Some(known), answer) if known == answer => Merged::Same,
+
+        (Some(Done | Held), Undone) | (Some(Held), Posted) => Merged::News,
+        (Some(Undone), Done | Held) | (Some(Posted), Held) => Merged::Same,
+
+        // An undo on a refused leg answers `never_was`; the refusal says more.
+        (Some(NeverWas(_)), Refused(_)) => Merged::News,
+        (Some(Refused(_) | NeverWas(_)), NeverWas(_)) => Merged::Same,
+
+        _ => Merged::Contradiction,
+    }
+}
+
+#[cfg(test)]
+mod tests;
