@@ -26,6 +26,9 @@ const CUSTOMERS: [&str; 3] = ["ann", "ben", "cleo"];
 /// What each customer has at first: enough for some transfers and not for all.
 const MONEY: i64 = 60;
 
+/// More than the longest way of anything that is said, there and back, through four legs.
+const HOPS_MAX: usize = 100;
+
 /// One choice; numbers choose among whatever is there, wrapping around.
 #[derive(Clone, Debug)]
 enum Choice {
@@ -202,7 +205,11 @@ impl Walk {
         for _ in 0..8 {
             self.world.silence(Who::Live);
             self.flight.append(&mut self.world.sent);
-            while !self.flight.is_empty() {
+            for hops in 0.. {
+                if self.flight.is_empty() {
+                    break;
+                }
+                assert!(hops < HOPS_MAX, "they never stop talking");
                 for message in core::mem::take(&mut self.flight) {
                     self.world.deliver(&message);
                     self.flight.append(&mut self.world.sent);

@@ -1,0 +1,286 @@
+//! Frames on their way from the broker to one address.
+//!
+//! A subscription makes sure of its stream and consumer, pulls without pause, and hands each frame to the inlet. When
+//! anything fails it starts over, and silence counts as failure: an idle broker must send heartbeats, and one that sends
+//! heartbeats is asked now and then whether it holds frames back.
+//!
+//! An actor has a durable consumer, which remembers what was acknowledged while the actor restarts or moves to another node.
+//! Each frame is acknowledged by itself, since an actor takes urgent ones first. A gateway has no memory, so its consumer
+//! has none either: it delivers each frame once.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use async_nats::{
+    Client, datetime,
+    jetstream::{
+        Message,
+        consumer::{
+            AckPolicy, Consumer, DeliverPolicy, FromConsumer, StreamError,
+            pull::{Config, MessagesError, Stream},
+        },
+        context::ConsumerInfoError,
+        stream::{ConsumerError, ConsumerUpdateError},
+    },
+};
+use futures::{FutureExt, StreamExt};
+use tokio::time::MissedTickBehavior;
+use tracing::{debug, warn};
+
+use super::{
+    Connection, Task, Throttle,
+    acknowledger::Acknowledger,
+    dead_letters::{DeadLetter, DeadLetters},
+    names::Names,
+    streams::{self, Streams},
+};
+use crate::{
+    bus::{
+        Delivery, Inlet, Options,
+        counters::{Counter, Counters},
+    },
+    codec,
+    message::Address,
+};
+
+/// A new consumer begins this long ago, with what was sent just before it was made, or made again. Whatever is older is being
+/// asked for again already. Clocks that differ cost such questions, nothing else.
+const BACKLOG: Duration = Duration::from_secs(10);
+/// The broker forgets a gateway's consumer after this time without a pull.
+const GATEWAY_GONE: Duration = Duration::from_secs(30);
+/// How long one pull waits at the broker for frames; another is always sent before.
+const PULL_EXPIRES: Duration = Duration::from_secs(30);
+/// After so long without a frame the broker is asked whether it holds some back.
+const QUIET: Duration = Duration::from_secs(5);
+/// How long frames that it holds back may be on their way.
+const GRACE: Duration = Duration::from_millis(500);
+/// The pause before the first new try; it doubles up to the last.
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+/// No longer, since a broker that came back should be used at once.
+const PAUSE_LAST: Duration = Duration::from_secs(2);
+
+/// What all subscriptions of a node share.
+pub(in crate::bus) struct Subscriber {
+    client: Client,
+    names: Names,
+    streams: Arc<Streams>,
+    acknowledger: Acknowledger,
+    dead_letters: DeadLetters,
+    counters: Arc<Counters>,
+    options: Options,
+}
+
+/// Why a subscription has to start over.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("its stream can't be used")]
+    Stream(#[from] streams::Error),
+    #[error("its consumer can't be made")]
+    Consumer(#[from] ConsumerError),
+    #[error("its consumer can't be changed")]
+    Update(#[from] ConsumerUpdateError),
+    #[error("it can't pull")]
+    Pull(#[from] StreamError),
+    #[error("its pull failed: {0}")]
+    Messages(#[from] MessagesError),
+    #[error("its consumer does not answer")]
+    Quiet(#[from] ConsumerInfoError),
+    #[error("{frames} frames are held back")]
+    Stalled { frames: u64 },
+    #[error("the connection was lost meanwhile")]
+    Disconnected,
+    #[error("the broker ended it")]
+    Ended,
+    #[error("the inlet panicked")]
+    Panicked,
+}
+
+impl Subscriber {
+    pub(in crate::bus) fn new(
+        client: Client,
+        names: Names,
+        streams: Arc<Streams>,
+        acknowledger: Acknowledger,
+        dead_letters: DeadLetters,
+        counters: Arc<Counters>,
+        options: Options,
+    ) -> Self {
+        Self { client, names, streams, acknowledger, dead_letters, counters, options }
+    }
+
+    /// Hands what comes for `address` to `inlet`, until the task is dropped.
+    pub(in crate::bus) fn subscribe(self: &Arc<Self>, address: Address, inlet: Arc<dyn Inlet>) -> Task {
+        Task::spawn(&self.options.runtime, self.clone().run(address, inlet))
+    }
+
+    async fn run(self: Arc<Self>, address: Address, inlet: Arc<dyn Inlet>) {
+        let throttle = Throttle::new();
+        let mut pause = PAUSE_FIRST;
+        loop {
+            let began = Instant::now();
+            let broken = AssertUnwindSafe(Box::pin(self.serve(address, &*inlet))).catch_unwind().await;
+            let broken = broken.unwrap_or_else(|_| Broken::Panicked);
+            if let Some(suppressed) = throttle.pass(Instant::now()) {
+                let error: &dyn std::error::Error = &broken;
+                warn!(?address, error, suppressed, "a subscription starts over");
+            }
+            if began.elapsed() > PAUSE_LAST {
+                pause = PAUSE_FIRST;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_LAST);
+        }
+    }
+
+    /// Hands over frames until something fails.
+    async fn serve(&self, address: Address, inlet: &dyn Inlet) -> Broken {
+        let connection = Connection::of(&self.client);
+        let (consumer, mut frames) = match connection.unless_lost(Box::pin(self.open(address))).await {
+            Some(Ok(opened)) => opened,
+            Some(Err(broken)) => return broken,
+            None => return Broken::Disconnected,
+        };
+        debug!(?address, "subscribed");
+        let broken = self.pump(address, inlet, &consumer, &mut frames).await;
+        self.counters.add(Counter::Resubscribed, 1);
+        broken
+    }
+
+    async fn pump(
+        &self,
+        address: Address,
+        inlet: &dyn Inlet,
+        consumer: &Consumer<Config>,
+        frames: &mut Stream,
+    ) -> Broken {
+        let mut look = tokio::time::interval(QUIET);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut came, mut suspected) = (true, false);
+        loop {
+            tokio::select! {
+                biased;
+                next = frames.next() => match next {
+                    Some(Ok(message)) => {
+                        came = true;
+                        self.deliver(address, message, inlet);
+                    }
+                    Some(Err(error)) => return error.into(),
+                    None => return Broken::Ended,
+                },
+                _ = look.tick() => {
+                    if std::mem::take(&mut came) {
+                        suspected = false;
+                        continue;
+                    }
+                    match Connection::of(&self.client).unless_lost(held_back(consumer)).await {
+                        None => return Broken::Disconnected,
+                        Some(Err(error)) => return error.into(),
+                        Some(Ok(0)) => suspected = false,
+                        Some(Ok(frames)) if suspected => return Broken::Stalled { frames },
+                        // They may be on their way at this very moment.
+                        Some(Ok(_)) => {
+                            suspected = true;
+                            look.reset_after(GRACE);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn open(&self, address: Address) -> Result<(Consumer<Config>, Stream), Broken> {
+        let stream = self.streams.frames(self.names.stream_of(address)).await?;
+        let consumer = match address {
+            Address::Gateway(_) => stream.create_consumer(self.forgetful(address)).await?,
+            Address::Shard(_) | Address::Manager(_) => {
+                let wanted = self.durable(address);
+                let consumer = stream.get_or_create_consumer(&self.names.consumer(address), wanted.clone()).await?;
+                match changed(&consumer.cached_info().config, &wanted) {
+                    Some(config) => stream.update_consumer(config).await?,
+                    None => consumer,
+                }
+            }
+        };
+        let pull = consumer.stream().max_messages_per_batch(self.options.pull_frames).expires(PULL_EXPIRES);
+        let frames = pull.heartbeat(self.options.heartbeat).messages().await?;
+        Ok((consumer, frames))
+    }
+
+    fn durable(&self, address: Address) -> Config {
+        Config {
+            durable_name: Some(self.names.consumer(address)),
+            filter_subject: self.names.subjects_of(address),
+            deliver_policy: recent(),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: self.options.ack_wait,
+            max_ack_pending: i64::try_from(self.options.ack_pending_max).unwrap_or(i64::MAX),
+            ..Config::default()
+        }
+    }
+
+    fn forgetful(&self, address: Address) -> Config {
+        Config {
+            filter_subject: self.names.subjects_of(address),
+            deliver_policy: recent(),
+            ack_policy: AckPolicy::None,
+            inactive_threshold: GATEWAY_GONE,
+            memory_storage: true,
+            ..Config::default()
+        }
+    }
+
+    fn deliver(&self, address: Address, message: Message, inlet: &dyn Inlet) {
+        let info = message.info();
+        if info.as_ref().is_ok_and(|info| info.delivered > 1) {
+            self.counters.add(Counter::FramesRedelivered, 1);
+        }
+        let receipt = message.reply.clone().filter(|_| !matches!(address, Address::Gateway(_)));
+        match codec::decode(&message.payload) {
+            Ok(frame) => {
+                self.counters.add(Counter::FramesReceived, 1);
+                self.counters.add(Counter::MessagesReceived, frame.messages.len());
+                let receipt = receipt.map(|to| self.acknowledger.receipt(to));
+                inlet.deliver(Delivery { frame, receipt });
+            }
+            Err(reason) => {
+                let came_by = info.map(|info| (info.stream.to_owned(), info.stream_sequence));
+                let (stream, sequence) = came_by.unwrap_or_default();
+                let message = message.message;
+                let (subject, payload) = (message.subject, message.payload);
+                self.dead_letters.put(DeadLetter { to: address, reason, subject, stream, sequence, payload, receipt });
+            }
+        }
+    }
+}
+
+/// From a little before now.
+fn recent() -> DeliverPolicy {
+    let since = SystemTime::now().checked_sub(BACKLOG).and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let since = since.and_then(|since| i128::try_from(since.as_nanos()).ok());
+    match since.map(datetime::from_nanos) {
+        Some(Ok(start_time)) => DeliverPolicy::ByStartTime { start_time },
+        // A clock that is out of its mind is no reason not to work.
+        _ => DeliverPolicy::All,
+    }
+}
+
+/// How many frames a quiet consumer holds back although it could deliver them.
+async fn held_back(consumer: &Consumer<Config>) -> Result<u64, ConsumerInfoError> {
+    let info = consumer.get_info().await?;
+    let unacknowledged = i64::try_from(info.num_ack_pending).unwrap_or(i64::MAX);
+    let full = info.config.max_ack_pending > 0 && unacknowledged >= info.config.max_ack_pending;
+    Ok(if full { 0 } else { info.num_pending })
+}
+
+/// The configuration to change an existing consumer to, if its settings are not the wanted ones. Where it began stays.
+fn changed(is: &async_nats::jetstream::consumer::Config, wanted: &Config) -> Option<Config> {
+    let mut config = Config::try_from_consumer_config(is.clone()).ok()?;
+    if config.ack_wait == wanted.ack_wait && config.max_ack_pending == wanted.max_ack_pending {
+        return None;
+    }
+    (config.ack_wait, config.max_ack_pending) = (wanted.ack_wait, wanted.max_ack_pending);
+    Some(config)
+}

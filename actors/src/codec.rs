@@ -1,0 +1,137 @@
+//! Frames and stored values as bytes: the only file that names bincode.
+//!
+//! A frame is one version byte, then its fields in bincode's legacy layout: little endian, integers of fixed size, `u64`
+//! lengths, `u32` enum variants in the order of their declaration. So a field or variant that is added, taken out or moved
+//! changes the format and needs a new version; the golden bytes below show when that happens.
+//!
+//! Bytes come from a broker that is trusted with nothing: decoding refuses what is oversized, cut off, of an unknown version
+//! or longer than its frame, and never allocates more than a small multiple of what it was given.
+
+use bincode::{
+    config::{self, Configuration, Fixint, Limit, LittleEndian},
+    enc::write::Writer,
+    error::{DecodeError, EncodeError},
+    serde::{borrow_decode_from_slice, encode_into_writer},
+};
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::frame::Frame;
+
+/// The format that this version of Remit writes, and the only one that it reads.
+pub const VERSION: u8 = 1;
+/// The most bytes that are read as one frame or one value: 8 MiB, the largest payload that a NATS server is advised to
+/// take. Writing is not limited here: the bus splits frames long before.
+pub const BYTES_MAX: usize = 8 << 20;
+
+/// What a message of usual size takes; only a first guess for the buffer.
+const MESSAGE_BYTES_GUESS: usize = 192;
+
+/// Why bytes are not a frame, or not the value that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is nothing, not even a version.
+    #[error("empty")]
+    Empty,
+    /// Another version wrote it.
+    #[error("written in format {found}, but this version reads format {VERSION} only")]
+    UnknownVersion {
+        /// Its version byte.
+        found: u8,
+    },
+    /// It is larger than anything that Remit writes.
+    #[error("too large: {bytes} bytes, and {BYTES_MAX} are allowed")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// It ends too early.
+    #[error("cut off")]
+    Truncated,
+    /// It goes on after its end.
+    #[error("{extra} bytes follow its end")]
+    TrailingBytes {
+        /// How many.
+        extra: usize,
+    },
+    /// It has a value that can't be.
+    #[error("malformed: {what}")]
+    Malformed {
+        /// Which.
+        what: String,
+    },
+}
+
+/// A frame's bytes.
+#[must_use]
+pub fn encode(frame: &Frame) -> Bytes {
+    let mut out = Out(Vec::with_capacity(64 + frame.messages.len() * MESSAGE_BYTES_GUESS));
+    out.0.push(VERSION);
+    write(frame, &mut out);
+    out.0.into()
+}
+
+/// Reads a frame.
+///
+/// # Errors
+/// Bytes that are not exactly one frame of this version.
+pub fn decode(bytes: &[u8]) -> Result<Frame, Error> {
+    match bytes.split_first() {
+        None => Err(Error::Empty),
+        Some((&VERSION, body)) => decode_value(body),
+        Some((&found, _)) => Err(Error::UnknownVersion { found }),
+    }
+}
+
+/// A value's bytes, the same for equal values: what hash chains and binary columns are made of. They bear no version; whoever
+/// stores them says which format they are in.
+#[must_use]
+pub fn encode_value<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    let mut out = Out(Vec::new());
+    write(value, &mut out);
+    out.0
+}
+
+/// Appends a value's bytes, as [`encode_value`] has them, to a buffer that is used again and again.
+pub fn append_value<T: Serialize + ?Sized>(value: &T, to: &mut Vec<u8>) {
+    let mut out = Out(std::mem::take(to));
+    write(value, &mut out);
+    *to = out.0;
+}
+
+/// Reads a value back.
+///
+/// # Errors
+/// Bytes that are not exactly one such value.
+pub fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    if bytes.len() > BYTES_MAX {
+        return Err(Error::TooLarge { bytes: bytes.len() });
+    }
+    match borrow_decode_from_slice(bytes, LAYOUT) {
+        Ok((value, read)) if read == bytes.len() => Ok(value),
+        Ok((_, read)) => Err(Error::TrailingBytes { extra: bytes.len() - read }),
+        Err(DecodeError::UnexpectedEnd { .. }) => Err(Error::Truncated),
+        Err(DecodeError::LimitExceeded) => Err(Error::Malformed { what: "a length beyond the limit".into() }),
+        Err(DecodeError::OtherString(what)) => Err(Error::Malformed { what }),
+        Err(other) => Err(Error::Malformed { what: other.to_string() }),
+    }
+}
+
+const LAYOUT: Configuration<LittleEndian, Fixint, Limit<BYTES_MAX>> = config::legacy().with_limit::<BYTES_MAX>();
+
+fn write<T: Serialize + ?Sized>(value: &T, out: &mut Out) {
+    encode_into_writer(value, out, LAYOUT).expect("memory takes all bytes, and every sequence here knows its length");
+}
+
+/// A buffer that grows.
+struct Out(Vec<u8>);
+
+impl Writer for Out {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

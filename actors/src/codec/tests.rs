@@ -1,0 +1,365 @@
+use proptest::prelude::*;
+use remit_core::{
+    account::{Account, Balances, Change, Kind, Refusal, Status as AccountStatus},
+    audit::ShardView,
+    id::{AccountId, Epoch, LegId, LegNo, PartitionNo, Seq, ShardNo, Time, TransferId},
+    ledger::Transit,
+    leg::{Answer as Word, Command, Misfit, Reply, State, Terms, Verb},
+    mark::LowWater,
+    money::{Amount, Currency, Direction},
+    protocol::{Protocol, route::Route},
+    reason::Reason,
+    transfer::{LegSpec, Outcome, Start},
+};
+
+use super::*;
+use crate::message::{
+    Address, Answer, AnswerBody, Ask, ChangeAccount, Class, Filter, JournalState, LegWord, Message, Position, Posting,
+    Progress, Question, Standing, Stands, Status, Submit, TraceContext,
+};
+
+fn account(name: &str) -> AccountId {
+    AccountId::parse(name).unwrap()
+}
+
+fn eur() -> Currency {
+    Currency::parse("EUR").unwrap()
+}
+
+fn amount() -> Amount {
+    Amount::new(12_345).unwrap()
+}
+
+fn leg(name: &str, shard: u16, direction: Direction) -> LegSpec {
+    LegSpec { account: account(name), shard: ShardNo(shard), direction, amount: amount(), currency: eur() }
+}
+
+fn legs() -> Vec<LegSpec> {
+    vec![leg("s0:alice", 0, Direction::Debit), leg("s1:bob", 1, Direction::Credit)]
+}
+
+fn start() -> Start {
+    let id = TransferId([7; 16]);
+    Start::new(id, Protocol::default(), legs(), Some("rent".into()), Time(1), Time(2)).unwrap()
+}
+
+fn command(verb: Verb, route: Option<Route>) -> Command {
+    let terms = Terms {
+        account: account("s0:alice"),
+        direction: Direction::Debit,
+        amount: amount(),
+        currency: eur(),
+        partition: PartitionNo(3),
+        begun: Seq(99),
+        route,
+    };
+    let id = LegId::new(TransferId([7; 16]), LegNo(1));
+    Command { id, verb, terms, reason: Some(Reason::DeadlinePassed), memo: Some("rent".into()) }
+}
+
+fn an_account() -> Account {
+    let balances = Balances { posted: -5, held: 6, incoming: 7, undecided: 8 };
+    let (kind, status) = (Kind::External, AccountStatus::Frozen);
+    Account { currency: eur(), kind, status, overdraft_limit: 9, version: 10, balances }
+}
+
+fn progress(status: Status) -> Progress {
+    Progress {
+        status,
+        reason: Some(Reason::InsufficientFunds),
+        legs: LegWord::ALL.to_vec(),
+        accepted_at: Time(1),
+        deadline_at: Time(2),
+        settled_at: Some(Time(-3)),
+        overdue: true,
+    }
+}
+
+fn questions() -> Vec<Question> {
+    let change = Change::Open { currency: eur(), kind: Kind::Customer, overdraft_limit: 5 };
+    let change =
+        ChangeAccount { account: account("s0:alice"), change, command_id: [9; 16], if_version: Some(u64::MAX) };
+    vec![
+        Question::ChangeAccount(change.clone()),
+        Question::CloseAccount(change, 500),
+        Question::Account(account("carol")),
+        Question::Accounts { after: Some(account("carol")), limit: 1_000 },
+        Question::Statement {
+            account: account("carol"),
+            from: Some(Time(1)),
+            to: None,
+            before: Some(Seq(u64::MAX)),
+            limit: 7,
+        },
+        Question::Position,
+        Question::AuditShard { since: Seq(1), transfers: vec![TransferId([1; 16]), TransferId([2; 16])], full: true },
+        Question::AuditOpen { full: true },
+        Question::AuditBegun { since: Seq(5) },
+        Question::Transfer(TransferId([3; 16])),
+        Question::Transfers(Filter {
+            status: Some(Status::Ended(Outcome::Compensated)),
+            account: Some(account("carol")),
+            overdue: Some(false),
+            since: Some(Time(4)),
+            before: None,
+            limit: 50,
+        }),
+        Question::OpenOn { account: account("carol"), closing: Seq(12) },
+    ]
+}
+
+fn answers() -> Vec<AnswerBody> {
+    let transit = Transit { balance: 1, posted: -1, held: i128::MAX, incoming: i128::MIN, undecided: 0 };
+    let leg = LegId::new(TransferId([7; 16]), LegNo(31));
+    let posting = Posting {
+        seq: Seq(1),
+        at: Time(2),
+        transfer: TransferId([7; 16]),
+        direction: Direction::Credit,
+        amount: Amount::MAX,
+        balance: i64::MIN,
+        memo: None,
+    };
+    let position = Position {
+        epoch: Epoch(6),
+        seq: Seq(1),
+        totals: vec![(eur(), transit)],
+        open: 2,
+        overdue: 3,
+        parked: 4,
+        ended: 5,
+    };
+    let legs = vec![
+        (leg, State::Refused(Reason::AccountNotFound)),
+        (leg, State::Tombstone(Verb::Cancel, None)),
+        (leg, State::Compensated),
+    ];
+    let journal = JournalState { seq: Seq(1), verified_to: Seq(2), hash: [3; 32], balanced: true };
+    vec![
+        AnswerBody::Account(Some(an_account())),
+        AnswerBody::Refused(Refusal::NotFree),
+        AnswerBody::Accounts(vec![(account("carol"), an_account())], true),
+        AnswerBody::Statement { account: None, postings: vec![posting], next: Some(Seq(1)) },
+        AnswerBody::Position(position),
+        AnswerBody::AuditShard { view: ShardView { totals: vec![(eur(), transit)], legs }, journal },
+        AnswerBody::AuditStarts { at: Seq(1), starts: vec![start(), start()] },
+        AnswerBody::Transfer(Some(Box::new((start(), progress(Status::Parked))))),
+        AnswerBody::Transfers(vec![(Seq(2), start(), progress(Status::InProgress))], Some(Seq(2))),
+        AnswerBody::OpenOn { account: account("carol"), closing: Seq(1), partition: PartitionNo(2), open: 3 },
+        AnswerBody::Unavailable("no such partition".into()),
+    ]
+}
+
+/// At least one message of each kind.
+fn one_of_each() -> Vec<Message> {
+    let submit = Submit {
+        id: TransferId([7; 16]),
+        protocol: Protocol::parse("2pc").unwrap(),
+        legs: legs(),
+        memo: None,
+        deadline_ms: 86_400_000,
+        gateway: u64::MAX,
+        ticket: 9,
+        until_settled: true,
+    };
+    let mut all = vec![Message::Submit(submit)];
+    all.extend(Verb::ALL.map(|verb| Message::Command(command(verb, None))));
+    all.push(Message::Command(command(Verb::Debit, Some(Route::of(&start())))));
+    let words = [
+        Word::Done,
+        Word::Held,
+        Word::Posted,
+        Word::Undone,
+        Word::NeverWas(None),
+        Word::NeverWas(Some(Reason::Cancelled)),
+        Word::Refused(Reason::CurrencyMismatch),
+        Word::Misfit(Misfit::TermsDiffer),
+    ];
+    let id = LegId::new(TransferId([7; 16]), LegNo(1));
+    all.extend(words.map(|answer| Message::Reply(Reply { id, answer })));
+    let stands = [
+        Stands::Recorded(progress(Status::Accepted)),
+        Stands::Conflict(vec!["legs".into(), "memo".into()]),
+        Stands::Overloaded(250),
+        Stands::Unavailable("its manager recovers".into()),
+    ];
+    all.extend(stands.map(|stands| Message::Standing(Standing { id: TransferId([7; 16]), ticket: 9, stands })));
+    let ask = |question| Message::Ask(Ask { ticket: 1, from: Address::Gateway(2), question });
+    all.extend(questions().into_iter().map(ask));
+    let answer = |body| Message::Answer(Answer { ticket: 1, part: 0, parts: 1, body });
+    all.extend(answers().into_iter().map(answer));
+    all
+}
+
+/// A number for each kind of message, so that a new kind does not compile until it has one here.
+fn kind(message: &Message) -> usize {
+    match message {
+        Message::Submit(_) => 0,
+        Message::Command(_) => 1,
+        Message::Reply(_) => 2,
+        Message::Standing(standing) => match &standing.stands {
+            Stands::Recorded(_) => 3,
+            Stands::Conflict(_) => 4,
+            Stands::Overloaded(_) => 5,
+            Stands::Unavailable(_) => 29,
+        },
+        Message::Ask(ask) => match &ask.question {
+            Question::ChangeAccount(_) => 6,
+            Question::CloseAccount(..) => 7,
+            Question::Account(_) => 8,
+            Question::Accounts { .. } => 9,
+            Question::Statement { .. } => 10,
+            Question::Position => 11,
+            Question::AuditShard { .. } => 12,
+            Question::AuditOpen { .. } => 13,
+            Question::AuditBegun { .. } => 14,
+            Question::Transfer(_) => 15,
+            Question::Transfers(_) => 16,
+            Question::OpenOn { .. } => 17,
+        },
+        Message::Answer(answer) => match &answer.body {
+            AnswerBody::Account(_) => 18,
+            AnswerBody::Refused(_) => 19,
+            AnswerBody::Accounts(..) => 20,
+            AnswerBody::Statement { .. } => 21,
+            AnswerBody::Position(_) => 22,
+            AnswerBody::AuditShard { .. } => 23,
+            AnswerBody::AuditStarts { .. } => 24,
+            AnswerBody::Transfer(_) => 25,
+            AnswerBody::Transfers(..) => 26,
+            AnswerBody::OpenOn { .. } => 27,
+            AnswerBody::Unavailable(_) => 28,
+        },
+    }
+}
+
+fn frame(messages: Vec<Message>) -> Frame {
+    let trace = TraceContext { trace_id: [1; 16], span_id: [2; 8], flags: 1 };
+    let mark = LowWater { begun_up_to: Seq(90), except: vec![Seq(12)] };
+    let traces = if messages.is_empty() { vec![] } else { vec![(0, trace)] };
+    Frame { from: Address::Manager(PartitionNo(3)), class: Class::Do, mark: Some(mark), messages, traces }
+}
+
+#[test]
+fn a_frame_with_every_kind_of_message_comes_back_as_it_was() {
+    let messages = one_of_each();
+    let mut kinds: Vec<usize> = messages.iter().map(kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert!(kinds.iter().copied().eq(0..30), "there is no example of some kind: {kinds:?}");
+
+    for message in &messages {
+        let alone = frame(vec![message.clone()]);
+        assert_eq!(decode(&encode(&alone)).as_ref(), Ok(&alone));
+    }
+    let together = frame(messages);
+    assert_eq!(decode(&encode(&together)), Ok(together));
+}
+
+/// If this fails, the format has changed: nodes of two versions no longer understand each other. Either undo the change,
+/// or raise [`VERSION`].
+#[test]
+fn the_format_is_the_one_that_other_nodes_read() {
+    let mut golden = frame(vec![Message::Command(command(Verb::PlaceHold, None))]);
+    golden.traces.clear();
+    let fields = [
+        "01",                                  // version
+        "01000000 0300",                       // from: Manager(3)
+        "01000000",                            // class: Do
+        "01 5a00000000000000",                 // mark: up to 90
+        "0100000000000000 0c00000000000000",   // except 12
+        "0100000000000000",                    // one message
+        "01000000",                            // Command
+        "07070707070707070707070707070707 01", // leg 1 of the transfer
+        "02000000",                            // PlaceHold
+        "0800000000000000 73303a616c696365",   // s0:alice
+        "00000000 3930000000000000",           // Debit 12,345
+        "0300000000000000 455552",             // EUR
+        "0300 6300000000000000 00",            // partition 3, begun at 99, no route
+        "01 06000000",                         // reason: DeadlinePassed
+        "01 0400000000000000 72656e74",        // memo: rent
+        "0000000000000000",                    // no traces
+    ];
+    let expected: String = fields.concat().split_whitespace().collect();
+    assert_eq!(encode(&golden).iter().map(|byte| format!("{byte:02x}")).collect::<String>(), expected);
+}
+
+#[test]
+fn what_is_not_exactly_one_frame_of_this_version_is_refused_and_says_why() {
+    let good = encode(&frame(one_of_each()));
+    let mut next_version = good.to_vec();
+    next_version[0] = VERSION + 1;
+    let mut long = good.to_vec();
+    long.extend([0; 3]);
+    let mut wild = encode(&frame(vec![])).to_vec();
+    let at = wild.len() - 16;
+    wild[at..at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
+    for (bytes, why) in [
+        (vec![], "empty"),
+        (next_version, "written in format 2, but this version reads format 1 only"),
+        (b"{}".to_vec(), "written in format 123, but this version reads format 1 only"),
+        (vec![VERSION], "cut off"),
+        (long, "3 bytes follow its end"),
+        (wild, "cut off"),
+        (vec![VERSION, 9, 0, 0, 0], "malformed: invalid value: integer `9`, expected variant index 0 <= i < 3"),
+    ] {
+        assert_eq!(decode(&bytes).unwrap_err().to_string(), why);
+    }
+    let mut huge = vec![0; BYTES_MAX + 2];
+    huge[0] = VERSION;
+    assert_eq!(decode(&huge), Err(Error::TooLarge { bytes: BYTES_MAX + 1 }));
+    for end in 0..good.len() {
+        assert!(decode(&good[..end]).is_err(), "cut off at {end}");
+    }
+}
+
+#[test]
+fn a_value_that_no_constructor_would_make_is_refused() {
+    let good = encode_value(&account("s0:alice"));
+    assert_eq!(decode_value::<AccountId>(&good), Ok(account("s0:alice")));
+    let bad = encode_value("S0:alice");
+    assert_eq!(
+        decode_value::<AccountId>(&bad).unwrap_err().to_string(),
+        "malformed: a shard's name is 1 to 32 of a-z, 0-9 and -"
+    );
+    assert!(matches!(decode_value::<Amount>(&0_i64.to_le_bytes()), Err(Error::Malformed { .. })));
+}
+
+#[test]
+fn a_value_is_appended_as_it_is_encoded_alone() {
+    let mut bytes = vec![1, 2];
+    append_value(&start(), &mut bytes);
+    assert_eq!(bytes[..2], [1, 2]);
+    assert_eq!(bytes[2..], encode_value(&start()));
+}
+
+proptest! {
+    #[test]
+    fn bytes_of_any_kind_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+        drop(decode(&bytes));
+        let mut versioned = vec![VERSION];
+        versioned.extend(&bytes);
+        drop(decode(&versioned));
+    }
+
+    /// Damage that still decodes gives a frame that encodes to those very bytes: there is one encoding of each frame.
+    #[test]
+    fn a_damaged_frame_never_panics(at in 0_usize..4_096, byte in any::<u8>(), cut in 0_usize..8) {
+        let mut bytes = encode(&frame(one_of_each())).to_vec();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        bytes.truncate(bytes.len() - cut);
+        if let Ok(frame) = decode(&bytes) {
+            prop_assert_eq!(encode(&frame).to_vec(), bytes);
+        }
+    }
+
+    /// A length that is a lie costs at most what serde sets aside on credit (1 MiB a list), not what it says.
+    #[test]
+    fn a_lying_length_is_refused(place in 0_usize..600, length in 1_u64 << 20..=u64::MAX) {
+        let mut bytes = encode(&frame(one_of_each())).to_vec();
+        let at = place * 8 % (bytes.len() - 8);
+        bytes[at..at + 8].copy_from_slice(&length.to_le_bytes());
+        drop(decode(&bytes));
+    }
+}

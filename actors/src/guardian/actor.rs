@@ -1,0 +1,249 @@
+//! The guardian itself: what it does about each step. What to do about a failure, [`record`](super::record) decides.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    io, mem,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, Addr, Arbiter, AsyncContext, Context, Handler, Supervised};
+
+use super::{
+    Child, DeathWatch, Options,
+    birth::{Birth, Made, Over},
+    board::{Board, State},
+    drain::Draining,
+    record::{Record, Verdict},
+};
+use crate::{
+    bus::Bus,
+    durable::{Closing, Durable, Entrance, LeadsTo, Pulse},
+    supervision::{Ended, Event, InHand, Recovery, Start, Step},
+};
+
+/// Keeps children alive.
+pub struct Guardian {
+    options: Options,
+    bus: Arc<dyn Bus>,
+    pub(super) board: Arc<Board>,
+    arbiters: Vec<Arbiter>,
+    pub(super) wards: Vec<Ward>,
+    born: Instant,
+    pub(super) draining: Option<Draining>,
+    pub(super) watch: DeathWatch,
+}
+
+/// A child in care.
+pub(super) struct Ward {
+    pub(super) child: Child,
+    pub(super) entrance: Arc<Entrance>,
+    record: Record,
+    generation: u64,
+    pub(super) life: Life,
+    pulse: Arc<Pulse>,
+    stuck: bool,
+}
+
+/// What a child is about.
+pub(super) enum Life {
+    Starting,
+    Up(Addr<Durable>),
+    /// Told to end.
+    Draining,
+    /// A fresh one will be made later.
+    Down(String),
+    /// For good.
+    Ended,
+}
+
+impl Guardian {
+    /// A guardian over these children, and the threads that they will live on. Needs an actix system on this thread.
+    pub(super) fn new(
+        options: Options,
+        children: Vec<Child>,
+        entrances: Vec<Arc<Entrance>>,
+        bus: Arc<dyn Bus>,
+        board: Arc<Board>,
+        watch: DeathWatch,
+    ) -> io::Result<Self> {
+        let threads = if options.arbiter_threads == 0 { children.len() } else { options.arbiter_threads };
+        let arbiters = (0..threads.min(children.len())).map(|_| Arbiter::try_new()).collect::<io::Result<_>>()?;
+        let ward = |(child, entrance)| Ward {
+            child,
+            entrance,
+            record: Record::default(),
+            generation: 0,
+            life: Life::Down("not yet started".into()),
+            pulse: Arc::default(),
+            stuck: false,
+        };
+        let wards = children.into_iter().zip(entrances).map(ward).collect();
+        Ok(Self { options, bus, board, arbiters, wards, born: Instant::now(), draining: None, watch })
+    }
+
+    /// Makes a child's machine and actor, on the child's own thread.
+    fn start_ward(&mut self, no: usize, ctx: &Context<Self>) {
+        let now_ms = self.age_ms();
+        let ward = &mut self.wards[no];
+        let (one_by_one, park) = ward.record.starts(now_ms);
+        let in_hand = Arc::new(InHand::default());
+        let recovery = Recovery { one_by_one, park, in_hand: Arc::clone(&in_hand) };
+        let pulse = Arc::new(Pulse::default());
+        ward.pulse = Arc::clone(&pulse);
+        ward.life = Life::Starting;
+        let birth = Birth {
+            ward: no,
+            start: Start { generation: ward.generation, recovery },
+            factory: Arc::clone(&ward.child.factory),
+            bus: Arc::clone(&self.bus),
+            options: self.options.turns,
+            pulse: Arc::clone(&pulse),
+            guardian: ctx.address().downgrade(),
+        };
+        self.board.set(no, |row| {
+            row.position = Some(row.position.take().unwrap_or_else(|| row.pulse.position()));
+            (row.state, row.generation, row.pulse) = (State::Starting, birth.start.generation, pulse);
+        });
+        self.tell(no, Step::Started);
+        // Made here, so that it tells the end also where the thread is gone.
+        let closing = Closing::new(birth.on_end());
+        let arbiter = no % self.arbiters.len();
+        self.arbiters[arbiter].spawn_fn(move || birth.give(closing));
+    }
+
+    /// What is to be done when a child has ended that should not have.
+    fn ward_failed(&mut self, no: usize, over: &Over, ctx: &mut Context<Self>) {
+        let (now_ms, limits) = (self.age_ms(), self.options.limits);
+        let ward = &mut self.wards[no];
+        let why = over.ended.to_string();
+        let verdict = ward.record.fails(&over.ended, ward.pulse.turns(), over.in_hand, now_ms, dice(), &limits);
+        let in_hand = over.in_hand.map(|transfer| transfer.to_string());
+        self.tell(no, Step::Failed { how: over.ended.how(), why: why.clone(), in_hand });
+        if let Some(draining) = &mut self.draining
+            && draining.reaches(self.wards[no].child.group)
+        {
+            draining.report.failed.push((self.wards[no].child.name.clone(), why.clone()));
+            self.board.set(no, |row| row.last_failure = Some(why));
+            self.ward_ended(no);
+            return self.drain_on();
+        }
+        let (state, leads_to, step, delay_ms) = match verdict {
+            Verdict::Restart { attempt, delay_ms } => {
+                (State::Restarting, LeadsTo::Nobody, Step::Restarting { attempt, delay_ms }, delay_ms)
+            }
+            Verdict::Quarantine { retry_ms } => {
+                let public = format!("{} is quarantined: {why}", self.wards[no].child.name);
+                let step = Step::Quarantined { why: why.clone(), retry_ms };
+                (State::Quarantined, LeadsTo::Quarantine(public), step, retry_ms)
+            }
+        };
+        let ward = &mut self.wards[no];
+        ward.entrance.lead_to(leads_to);
+        ward.life = Life::Down(why.clone());
+        ward.generation += 1;
+        let generation = ward.generation;
+        self.board.set(no, |row| (row.state, row.last_failure) = (state, Some(why)));
+        self.tell(no, step);
+        ctx.run_later(Duration::from_millis(delay_ms), move |guardian, ctx| {
+            let ward = &guardian.wards[no];
+            if ward.generation == generation && matches!(ward.life, Life::Down(_)) {
+                guardian.start_ward(no, ctx);
+            }
+        });
+    }
+
+    /// Looks whose turn takes too long.
+    fn check_pulses(&mut self) {
+        for no in 0..self.wards.len() {
+            let stuck_ms = self.options.stuck_ms;
+            let ward = &mut self.wards[no];
+            let at_work = matches!(ward.life, Life::Starting | Life::Up(_) | Life::Draining);
+            let stuck = ward.pulse.busy_ms().filter(|turn_ms| at_work && *turn_ms >= stuck_ms);
+            let was = mem::replace(&mut ward.stuck, stuck.is_some());
+            match (was, stuck) {
+                (false, Some(turn_ms)) => self.tell(no, Step::Stuck { turn_ms }),
+                (true, None) if at_work => self.tell(no, Step::Unstuck),
+                _ => continue,
+            }
+            self.board.set(no, |_| {});
+        }
+    }
+
+    fn tell(&self, no: usize, step: Step) {
+        let ward = &self.wards[no];
+        let event = Event {
+            at: (self.options.turns.clock)(),
+            node: self.options.node.clone(),
+            actor: ward.child.name.clone(),
+            generation: ward.generation,
+            step,
+        };
+        event.log();
+        (self.options.sink)(&event);
+    }
+
+    fn age_ms(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A number that nobody can tell beforehand; its seed is the standard library's for hash maps.
+fn dice() -> u64 {
+    RandomState::new().hash_one(())
+}
+
+impl Actor for Guardian {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let look_ms = (self.options.stuck_ms / 4).clamp(10, 1_000);
+        ctx.run_interval(Duration::from_millis(look_ms), |guardian, _| guardian.check_pulses());
+        // All of them at first; should actix's supervisor ever restart this actor, those whose timers are lost with that.
+        for no in 0..self.wards.len() {
+            if matches!(self.wards[no].life, Life::Down(_)) {
+                self.start_ward(no, ctx);
+            }
+        }
+    }
+}
+
+impl Supervised for Guardian {}
+
+impl Handler<Made> for Guardian {
+    type Result = ();
+
+    fn handle(&mut self, made: Made, _: &mut Self::Context) {
+        let no = made.ward;
+        let ward = &mut self.wards[no];
+        if ward.generation != made.generation {
+            return;
+        }
+        ward.entrance.lead_to(LeadsTo::Actor(made.addr.clone(), made.room));
+        ward.life = Life::Up(made.addr);
+        self.board.set(no, |row| (row.state, row.position) = (State::Up, None));
+        self.tell(no, Step::Recovered { open: made.open, took_ms: made.took_ms });
+        self.drain_on();
+    }
+}
+
+impl Handler<Over> for Guardian {
+    type Result = ();
+
+    fn handle(&mut self, over: Over, ctx: &mut Self::Context) {
+        let no = over.ward;
+        if self.wards[no].generation != over.generation {
+            return;
+        }
+        if matches!(over.ended, Ended::Drained) {
+            self.tell(no, Step::Drained);
+            if let Some(draining) = &mut self.draining {
+                draining.report.drained.push(self.wards[no].child.name.clone());
+            }
+            self.ward_ended(no);
+            self.drain_on();
+        } else {
+            self.ward_failed(no, &over, ctx);
+        }
+    }
+}

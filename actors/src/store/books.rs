@@ -1,0 +1,515 @@
+//! A shard's books: accounts, legs and in-transit accounts, in memory as far as recent, in the journal for ever.
+//!
+//! A change is one row: first it is appended to the journal, whose unique keys find every duplicate that memory has
+//! forgotten (R2), then it is applied here. Opening applies the same rows through the same function. Balances go to their
+//! table in bulk, with the position that they stand for, every `flush_rows` rows.
+
+use std::collections::BTreeMap;
+
+use remit_core::{
+    account::Account,
+    id::{AccountId, LegId, PartitionNo, Seq, Time, TransferId},
+    ledger::{Entry, Transit},
+    leg::{Leg, State},
+    mark::{LowWater, OpenDebit, OpenDebits},
+    money::{Amount, Currency},
+};
+use rustc_hash::FxHashMap;
+
+mod recount;
+
+use super::{
+    Error,
+    journal::{Head, Journal, Log, corrupt},
+    recent::Recent,
+    row::{AccountEntry, AccountRecord, LegEntry, Row, ShardEntry},
+};
+
+/// The tables that a shard has beside its journal. One statement each; errors as in [`Journal`].
+#[allow(clippy::missing_errors_doc, reason = "all fail alike: the database failed, or what it has can't be read")]
+pub trait ShardTables: Journal<Entry = ShardEntry> {
+    /// The position that the tables stand for.
+    fn flushed(&mut self) -> Result<Seq, Error>;
+    /// The in-transit accounts and sums.
+    fn transits(&mut self) -> Result<Vec<(Currency, Transit)>, Error>;
+    /// The debits of transfers not known to have ended.
+    fn open_debits(&mut self) -> Result<Vec<OpenDebit>, Error>;
+    /// One account.
+    fn account(&mut self, id: &AccountId) -> Result<Option<AccountRecord>, Error>;
+    /// Up to `limit` accounts after one, by id.
+    fn accounts_after(
+        &mut self,
+        after: Option<&AccountId>,
+        limit: usize,
+    ) -> Result<Vec<(AccountId, AccountRecord)>, Error>;
+    /// The accounts that are being closed.
+    fn accounts_closing(&mut self) -> Result<Vec<AccountId>, Error>;
+    /// The rows of all legs of a transfer, by leg and step.
+    fn rows_of(&mut self, transfer: TransferId) -> Result<Vec<Row<ShardEntry>>, Error>;
+    /// The rows of one leg, by step.
+    fn rows_of_leg(&mut self, leg: LegId) -> Result<Vec<Row<ShardEntry>>, Error>;
+    /// The row that recorded an account command.
+    fn row_of_command(&mut self, command_id: &[u8; 16]) -> Result<Option<Row<ShardEntry>>, Error>;
+    /// One row.
+    fn row(&mut self, seq: Seq) -> Result<Option<Row<ShardEntry>>, Error>;
+    /// The newest rows of up to `limit` accounts after one, by id, as the whole journal has them. Asked for from the first
+    /// account on; what is committed meanwhile may be missing.
+    fn newest_rows(&mut self, after: Option<&AccountId>, limit: usize) -> Result<Vec<Newest>, Error>;
+    /// Within the transaction: writes what changed since the last time, and the position that it stands for.
+    fn write_balances(&mut self, flush: &Flush<'_>) -> Result<(), Error>;
+}
+
+/// Where the journal has an account last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// The account.
+    pub account: AccountId,
+    /// The newest row that changed its money or its terms.
+    pub any: Seq,
+    /// The newest of these that is an account command, which its terms stand in; none only if the journal is damaged.
+    pub command: Option<Seq>,
+}
+
+/// What a bulk write takes to the tables.
+pub struct Flush<'a> {
+    /// The position that it stands for.
+    pub seq: Seq,
+    /// The accounts that changed.
+    pub accounts: Vec<(&'a AccountId, &'a AccountRecord)>,
+    /// All in-transit accounts.
+    pub transits: &'a BTreeMap<Currency, Transit>,
+    /// All debits of transfers not known to have ended.
+    pub debits: &'a OpenDebits,
+}
+
+/// The bounds of a shard's memory.
+#[derive(Clone, Copy, Debug)]
+pub struct BooksOptions {
+    /// How many accounts are kept in memory, beside those changed since the last bulk write.
+    pub accounts_max: usize,
+    /// How many legs are kept in memory.
+    pub legs_max: usize,
+    /// After how many rows balances are written in bulk.
+    pub flush_rows: u64,
+}
+
+impl Default for BooksOptions {
+    fn default() -> Self {
+        Self { accounts_max: 1_000_000, legs_max: 200_000, flush_rows: 8_000 }
+    }
+}
+
+/// A shard's books, claimed by one writer.
+pub struct Books<T: ShardTables> {
+    log: Log<T>,
+    options: BooksOptions,
+    accounts: FxHashMap<AccountId, Cached>,
+    /// Accounts changed since the last bulk write.
+    changed: Vec<AccountId>,
+    /// Counts bulk writes and evictions, to tell how long an account has not been used.
+    round: u32,
+    flushed: Seq,
+    legs: Recent<LegId, Leg>,
+    transits: BTreeMap<Currency, Transit>,
+    debits: OpenDebits,
+    verified: Seq,
+}
+
+struct Cached {
+    record: AccountRecord,
+    is_changed: bool,
+    used: u32,
+}
+
+impl<T: ShardTables> Books<T> {
+    /// Opens the books: claims the database (R12), reads the tables and replays the rows above their position.
+    ///
+    /// # Errors
+    /// The database failed, or is corrupt.
+    pub fn open(tables: T, options: BooksOptions, node: &str, now: Time) -> Result<Self, Error> {
+        // First the claim: from here on no other writer can change what is read.
+        let mut log = Log::claim(tables, node, now)?;
+        let flushed = log.tables.flushed()?;
+        let transits = log.tables.transits()?.into_iter().collect();
+        let mut debits = OpenDebits::default();
+        log.tables.open_debits()?.into_iter().for_each(|debit| debits.add(debit));
+        let mut books = Self {
+            log,
+            options,
+            accounts: FxHashMap::default(),
+            changed: Vec::new(),
+            round: 0,
+            flushed,
+            legs: Recent::new(options.legs_max),
+            transits,
+            debits,
+            verified: Seq(0),
+        };
+        let mut tail = Vec::new();
+        books.verified = books.log.replay(flushed, |_, row| {
+            tail.push(row);
+            Ok(())
+        })?;
+        for row in &tail {
+            books.apply(row)?;
+        }
+        Ok(books)
+    }
+
+    /// The journal's end, as of the last commit.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.log.head()
+    }
+
+    /// Begins the turn's transaction, which proves that this writer is the newest (R12, R13).
+    ///
+    /// # Errors
+    /// Fenced, or the database failed.
+    pub fn begin(&mut self) -> Result<(), Error> {
+        self.log.begin()
+    }
+
+    /// The last row that the turn's transaction has written.
+    #[must_use]
+    pub fn staged_seq(&self) -> Seq {
+        self.log.staged_seq()
+    }
+
+    /// Ends the turn's transaction, with a bulk write of balances if it is due.
+    ///
+    /// # Errors
+    /// The database failed: drop these books and open them anew.
+    pub fn commit(&mut self) -> Result<Seq, Error> {
+        if self.log.staged_rows() > 0 && self.log.staged_seq().0 - self.flushed.0 >= self.options.flush_rows {
+            self.flush()?;
+        }
+        self.evict();
+        self.log.commit()
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let seq = self.log.staged_seq();
+        let accounts = self.changed.iter().filter_map(|id| Some((id, &self.accounts.get(id)?.record))).collect();
+        let flush = Flush { seq, accounts, transits: &self.transits, debits: &self.debits };
+        self.log.tables.write_balances(&flush)?;
+        for id in self.changed.drain(..) {
+            if let Some(cached) = self.accounts.get_mut(&id) {
+                cached.is_changed = false;
+            }
+        }
+        self.flushed = seq;
+        self.round += 1;
+        Ok(())
+    }
+
+    /// Forgets accounts that have not been used for longest, down to the bound and an eighth more, so that the next look
+    /// through all of them is not soon. Those that have changed since the last bulk write stay; the table has the others.
+    fn evict(&mut self) {
+        let most = self.options.accounts_max;
+        let unchanged = self.accounts.len() - self.changed.len();
+        if unchanged <= most {
+            return;
+        }
+        let mut too_many = unchanged - (most - most / 8);
+        self.round += 1;
+        for idle in [8, 2, 0] {
+            let used_before = self.round.saturating_sub(idle);
+            self.accounts.retain(|_, cached| {
+                let goes = too_many > 0 && !cached.is_changed && cached.used < used_before;
+                too_many -= usize::from(goes);
+                !goes
+            });
+        }
+    }
+
+    /// An account with the row that last changed it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn account(&mut self, id: &AccountId) -> Result<Option<&AccountRecord>, Error> {
+        Ok(self.cached(id)?.map(|cached| &cached.record))
+    }
+
+    fn cached(&mut self, id: &AccountId) -> Result<Option<&mut Cached>, Error> {
+        if !self.accounts.contains_key(id) {
+            let Some(record) = self.log.tables.account(id)? else { return Ok(None) };
+            self.accounts.insert(id.clone(), Cached { record, is_changed: false, used: 0 });
+        }
+        let used = self.round;
+        let mut cached = self.accounts.get_mut(id);
+        if let Some(cached) = &mut cached {
+            cached.used = used;
+        }
+        Ok(cached)
+    }
+
+    /// The in-transit account of a currency.
+    #[must_use]
+    pub fn transit(&self, currency: Currency) -> Transit {
+        self.transits.get(&currency).copied().unwrap_or_default()
+    }
+
+    /// All in-transit accounts.
+    pub fn transits(&self) -> impl Iterator<Item = (Currency, Transit)> {
+        self.transits.iter().map(|(currency, transit)| (*currency, *transit))
+    }
+
+    /// A leg as far as memory has it; `None` may also mean forgotten.
+    #[must_use]
+    pub fn recent_leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.get(&id)
+    }
+
+    /// A leg, from the database if memory has forgotten it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn leg(&mut self, id: LegId) -> Result<Option<&Leg>, Error> {
+        if self.legs.get(&id).is_none()
+            && let Some(Row { entry: ShardEntry::Leg(last), .. }) = self.log.tables.rows_of_leg(id)?.pop()
+        {
+            self.legs.put(id, Leg { state: last.state, terms: last.terms });
+        }
+        Ok(self.legs.get(&id))
+    }
+
+    /// Records a leg's first or last record; `false` if it has one already that memory had forgotten (R2).
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn record_leg(&mut self, at: Time, mut leg: LegEntry) -> Result<bool, Error> {
+        if let Some(after) = &mut leg.after {
+            after.previous = self.cached(&leg.terms.account)?.and_then(|cached| cached.record.last);
+        }
+        match self.log.append(at, ShardEntry::Leg(leg))? {
+            Some(row) => self.apply(&row).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Records an account command with what came of it; `false` if its `command_id` is recorded already.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn record_account(&mut self, at: Time, mut entry: AccountEntry) -> Result<bool, Error> {
+        entry.previous = self.cached(&entry.account)?.and_then(|cached| cached.record.last);
+        // What is undecided is memory's business: it is not in the row, so it must not be in the row's link either.
+        if let Ok(account) = &mut entry.outcome {
+            account.balances.undecided = 0;
+        }
+        match self.log.append(at, ShardEntry::Account(entry))? {
+            Some(row) => self.apply(&row).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// The record of an account command.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn account_command(&mut self, command_id: &[u8; 16]) -> Result<Option<AccountEntry>, Error> {
+        Ok(match self.log.tables.row_of_command(command_id)? {
+            Some(Row { entry: ShardEntry::Account(entry), .. }) => Some(entry),
+            _ => None,
+        })
+    }
+
+    /// Takes in a partition's mark: the debits of ended transfers can't be undone any more (R3).
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn ended(&mut self, partition: PartitionNo, mark: &LowWater) -> Result<(), Error> {
+        for debit in self.debits.take_ended(partition, mark) {
+            self.decided(&debit.account, debit.currency, debit.amount)?;
+        }
+        Ok(())
+    }
+
+    /// One row's effect on memory: when it is written, and when it is replayed.
+    fn apply(&mut self, row: &Row<ShardEntry>) -> Result<(), Error> {
+        match &row.entry {
+            ShardEntry::Common(_) => Ok(()),
+            ShardEntry::Leg(leg) => self.apply_leg(row.seq, leg),
+            ShardEntry::Account(AccountEntry { account, outcome: Ok(after), .. }) => {
+                self.apply_account(row.seq, account, after)
+            }
+            ShardEntry::Account(_) => Ok(()),
+        }
+    }
+
+    fn apply_leg(&mut self, seq: Seq, leg: &LegEntry) -> Result<(), Error> {
+        let LegEntry { id, state, terms, after, .. } = leg;
+        self.legs.put(*id, Leg { state: *state, terms: terms.clone() });
+        let Some(after) = after else { return Ok(()) };
+        let entry = Entry::of(*state, terms.direction, terms.amount);
+        let transit = entry.on_transit(&self.transit(terms.currency));
+        let record = self.changing(&terms.account)?;
+        let balances = entry.on_account(&record.account.balances);
+        let (Some(transit), Some(balances)) = (transit, balances) else {
+            return Err(corrupt(format!("row {} leaves 63 bits", seq.0)));
+        };
+        if (balances.posted, balances.held, balances.incoming, transit.balance)
+            != (after.posted, after.held, after.incoming, after.in_transit)
+        {
+            return Err(corrupt(format!("row {} does not add up", seq.0)));
+        }
+        record.account.balances = balances;
+        record.last = Some(seq);
+        self.transits.insert(terms.currency, transit);
+        match state {
+            State::Debited => {
+                self.undecided(&terms.account, terms.currency, terms.amount)?;
+                self.debits.add(OpenDebit::of(*id, terms));
+            }
+            State::Compensated if self.debits.remove(*id, terms.partition, terms.begun).is_some() => {
+                self.decided(&terms.account, terms.currency, terms.amount)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn undecided(&mut self, account: &AccountId, currency: Currency, amount: Amount) -> Result<(), Error> {
+        self.changing(account)?.account.balances.undecided += amount.get();
+        self.transits.entry(currency).or_default().undecided += i128::from(amount.get());
+        Ok(())
+    }
+
+    fn decided(&mut self, account: &AccountId, currency: Currency, amount: Amount) -> Result<(), Error> {
+        self.changing(account)?.account.balances.undecided -= amount.get();
+        self.transits.entry(currency).or_default().undecided -= i128::from(amount.get());
+        Ok(())
+    }
+
+    fn apply_account(&mut self, seq: Seq, id: &AccountId, after: &Account) -> Result<(), Error> {
+        match self.cached(id)? {
+            Some(_) => {
+                let record = self.changing(id)?;
+                // Its money is the journal's business, not the command's.
+                record.account = Account { balances: record.account.balances, ..after.clone() };
+                record.last = Some(seq);
+            }
+            None => {
+                let record = AccountRecord { account: after.clone(), last: Some(seq) };
+                self.accounts.insert(id.clone(), Cached { record, is_changed: true, used: self.round });
+                self.changed.push(id.clone());
+                self.transits.entry(after.currency).or_default();
+            }
+        }
+        Ok(())
+    }
+
+    /// An account that is about to change.
+    fn changing(&mut self, id: &AccountId) -> Result<&mut AccountRecord, Error> {
+        if self.cached(id)?.is_none() {
+            return Err(corrupt(format!("a row names the account {id}, which is not there")));
+        }
+        let cached = self.accounts.get_mut(id).expect("it was put there above");
+        if !cached.is_changed {
+            cached.is_changed = true;
+            self.changed.push(id.clone());
+        }
+        Ok(&mut cached.record)
+    }
+
+    /// Up to `limit` accounts after one, by id; whether there are more.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn accounts_after(
+        &mut self,
+        after: Option<&AccountId>,
+        limit: usize,
+    ) -> Result<(Vec<(AccountId, Account)>, bool), Error> {
+        let mut records = self.records_after(after, limit + 1)?;
+        let more = records.len() > limit;
+        records.truncate(limit);
+        Ok((records.into_iter().map(|(id, record)| (id, record.account)).collect(), more))
+    }
+
+    /// The same with the rows that last changed them. Reads past the cache, which a list of all would flood.
+    fn records_after(
+        &mut self,
+        after: Option<&AccountId>,
+        limit: usize,
+    ) -> Result<Vec<(AccountId, AccountRecord)>, Error> {
+        let stored = self.log.tables.accounts_after(after, limit)?;
+        let mut merged: BTreeMap<AccountId, AccountRecord> = stored.into_iter().collect();
+        for id in self.changed.iter().filter(|id| after.is_none_or(|after| *id > after)) {
+            if let Some(cached) = self.accounts.get(id) {
+                merged.insert(id.clone(), cached.record.clone());
+            }
+        }
+        Ok(merged.into_iter().take(limit).collect())
+    }
+
+    /// The accounts that are being closed, after a restart.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn accounts_closing(&mut self) -> Result<Vec<AccountId>, Error> {
+        use remit_core::account::Status::Closing;
+        let mut ids = self.log.tables.accounts_closing()?;
+        ids.extend(self.changed.iter().cloned());
+        ids.sort();
+        ids.dedup();
+        let mut closing = Vec::new();
+        for id in ids {
+            if self.account(&id)?.is_some_and(|record| record.account.status == Closing) {
+                closing.push(id);
+            }
+        }
+        Ok(closing)
+    }
+
+    /// The states of a transfer's legs in this shard.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn legs_of(&mut self, transfer: TransferId) -> Result<BTreeMap<LegId, State>, Error> {
+        Ok(states(&self.log.tables.rows_of(transfer)?).collect())
+    }
+
+    /// The last states of all legs that rows above a position are about.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn legs_since(&mut self, mut since: Seq) -> Result<BTreeMap<LegId, State>, Error> {
+        const PAGE: usize = 4_096;
+        let mut legs = BTreeMap::new();
+        loop {
+            let rows = self.log.tables.rows_above(since, PAGE)?;
+            let Some(last) = rows.last() else { return Ok(legs) };
+            since = last.seq;
+            legs.extend(states(&rows));
+        }
+    }
+
+    /// One row of the journal.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn row(&mut self, seq: Seq) -> Result<Option<Row<ShardEntry>>, Error> {
+        self.log.tables.row(seq)
+    }
+
+    /// How many accounts memory holds, and how many of them it must: those changed since the last bulk write.
+    #[must_use]
+    pub fn accounts_in_memory(&self) -> (usize, usize) {
+        (self.accounts.len(), self.changed.len())
+    }
+
+    /// How many legs memory holds.
+    #[must_use]
+    pub fn legs_in_memory(&self) -> usize {
+        self.legs.len()
+    }
+}
+
+fn states(rows: &[Row<ShardEntry>]) -> impl Iterator<Item = (LegId, State)> {
+    rows.iter().filter_map(|row| match &row.entry {
+        ShardEntry::Leg(leg) => Some((leg.id, leg.state)),
+        _ => None,
+    })
+}

@@ -1,0 +1,176 @@
+//! Whether the books are what their journal comes to: the ledger's own part of an audit.
+
+use std::collections::BTreeMap;
+
+use remit_core::{
+    account::Balances,
+    id::{AccountId, Epoch, Seq},
+    ledger::{Entry, Transit},
+    leg::State,
+    mark::OpenDebit,
+    money::Currency,
+};
+
+use super::{Books, Newest, ShardTables};
+use crate::store::{
+    Error,
+    row::{AccountEntry, AccountRecord, Common, LegEntry, Row, ShardEntry},
+};
+
+/// How many accounts are compared at a time.
+const PAGE: usize = 1_024;
+
+impl<T: ShardTables> Books<T> {
+    /// Verifies the hash chain since the last verified row; answers how far it reaches.
+    ///
+    /// # Errors
+    /// The database failed, or the chain breaks.
+    pub fn verify(&mut self) -> Result<Seq, Error> {
+        self.verified = self.log.replay(self.verified, |_, _| Ok(()))?;
+        Ok(self.verified)
+    }
+
+    /// Whether the running totals balance: in each currency the in-transit account is the opposite of all others.
+    #[must_use]
+    pub fn is_balanced(&self) -> bool {
+        self.transits.values().all(|transit| transit.posted + i128::from(transit.balance) == 0)
+    }
+
+    /// Computes every balance and the whole chain anew, from the first row on; whether it comes to the same.
+    ///
+    /// Each row must be its account's previous row and its own entry, added up; all rows together must be the totals; each
+    /// account must be what its newest rows say; and each debit that is still to be decided must be one.
+    ///
+    /// # Errors
+    /// The database failed, or the chain breaks.
+    pub fn recompute(&mut self) -> Result<bool, Error> {
+        let mut count = Recount::default();
+        self.verified = self.log.replay(Seq(0), |tables, row| count.take(tables, &row))?;
+        let debits: Vec<OpenDebit> = self.debits.iter().cloned().collect();
+        let mut undecided: BTreeMap<AccountId, i64> = BTreeMap::new();
+        for debit in &debits {
+            *undecided.entry(debit.account.clone()).or_default() += debit.amount.get();
+            count.totals.entry(debit.currency).or_default().undecided += i128::from(debit.amount.get());
+        }
+        let currencies = self.transits.keys().chain(count.totals.keys());
+        let same_totals = currencies
+            .into_iter()
+            .all(|currency| self.transit(*currency) == count.totals.get(currency).copied().unwrap_or_default());
+        Ok(count.adds_up
+            && count.epoch == self.head().epoch
+            && same_totals
+            && self.are_debits(&debits)?
+            && self.are_accounts(undecided)?)
+    }
+
+    /// Whether each debit is a leg that is debited and nothing since.
+    fn are_debits(&mut self, debits: &[OpenDebit]) -> Result<bool, Error> {
+        for debit in debits {
+            let last = self.log.tables.rows_of_leg(debit.id)?.pop();
+            let is_debit = last.is_some_and(|row| match row.entry {
+                ShardEntry::Leg(leg) => leg.state == State::Debited && OpenDebit::of(leg.id, &leg.terms) == *debit,
+                _ => false,
+            });
+            if !is_debit {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether there are exactly the accounts that the journal has, each as its newest rows say.
+    fn are_accounts(&mut self, mut undecided: BTreeMap<AccountId, i64>) -> Result<bool, Error> {
+        let mut after = None;
+        loop {
+            let newest = self.log.tables.newest_rows(after.as_ref(), PAGE)?;
+            let records = self.records_after(after.as_ref(), PAGE)?;
+            if newest.len() != records.len() {
+                return Ok(false);
+            }
+            let Some(last) = newest.last() else { return Ok(undecided.is_empty()) };
+            after = Some(last.account.clone());
+            for (newest, (id, record)) in newest.iter().zip(records) {
+                let undecided = undecided.remove(&id).unwrap_or_default();
+                if newest.account != id || self.recorded(newest, undecided)? != Some(record) {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// An account as the journal has it.
+    fn recorded(&mut self, newest: &Newest, undecided: i64) -> Result<Option<AccountRecord>, Error> {
+        let tables = &mut self.log.tables;
+        let money = tables.row(newest.any)?.and_then(|row| money_after(&row.entry));
+        let command = newest.command.map(|seq| tables.row(seq)).transpose()?.flatten();
+        let (
+            Some(balances),
+            Some(Row { entry: ShardEntry::Account(AccountEntry { outcome: Ok(mut account), .. }), .. }),
+        ) = (money, command)
+        else {
+            return Ok(None);
+        };
+        account.balances = Balances { undecided, ..balances };
+        Ok(Some(AccountRecord { account, last: Some(newest.any) }))
+    }
+}
+
+/// What the rows read so far come to.
+struct Recount {
+    totals: BTreeMap<Currency, Transit>,
+    epoch: Epoch,
+    adds_up: bool,
+}
+
+impl Default for Recount {
+    fn default() -> Self {
+        Self { totals: BTreeMap::new(), epoch: Epoch(0), adds_up: true }
+    }
+}
+
+impl Recount {
+    fn take<T: ShardTables>(&mut self, tables: &mut T, row: &Row<ShardEntry>) -> Result<(), Error> {
+        match &row.entry {
+            ShardEntry::Common(Common::Claimed(epoch, _)) => {
+                self.adds_up &= *epoch > self.epoch;
+                self.epoch = *epoch;
+            }
+            ShardEntry::Leg(LegEntry { state, terms, after: Some(after), .. }) => {
+                let entry = Entry::of(*state, terms.direction, terms.amount);
+                let before = before(tables, after.previous)?;
+                self.adds_up &=
+                    before.is_some() && before.and_then(|b| entry.on_account(&b)) == money_after(&row.entry);
+                let total = self.totals.entry(terms.currency).or_default();
+                match entry.on_transit(total) {
+                    Some(now) => *total = now,
+                    None => self.adds_up = false,
+                }
+                self.adds_up &= total.balance == after.in_transit;
+            }
+            // A command moves no money.
+            ShardEntry::Account(AccountEntry { previous, outcome: Ok(_), .. }) => {
+                let before = before(tables, *previous)?.unwrap_or_default();
+                self.adds_up &= Some(before) == money_after(&row.entry);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// An account's money after its row before this one; `None` if there is none.
+fn before<T: ShardTables>(tables: &mut T, previous: Option<Seq>) -> Result<Option<Balances>, Error> {
+    let row = previous.map(|seq| tables.row(seq)).transpose()?.flatten();
+    Ok(row.and_then(|row| money_after(&row.entry)))
+}
+
+/// The money of an account after a row.
+fn money_after(entry: &ShardEntry) -> Option<Balances> {
+    match entry {
+        ShardEntry::Leg(LegEntry { after: Some(after), .. }) => {
+            Some(Balances { posted: after.posted, held: after.held, incoming: after.incoming, undecided: 0 })
+        }
+        ShardEntry::Account(AccountEntry { outcome: Ok(account), .. }) => Some(account.balances),
+        _ => None,
+    }
+}

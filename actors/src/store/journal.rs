@@ -1,0 +1,259 @@
+//! A journal: the durable act of every commit, and the writer's claim on it.
+//!
+//! A commit is a run of rows in one transaction, closed by a link of the hash chain, and refused unless the writer's
+//! epoch and the position that it decided at are both still the newest (R12). What a crash leaves behind is every commit
+//! that returned, and at most one more, whole.
+
+use remit_core::id::{Epoch, Seq, Time};
+use sha2::{Digest, Sha256};
+
+use super::{
+    Error,
+    row::{Common, JournalEntry, Row},
+};
+use crate::codec;
+
+/// A link of the hash chain.
+pub type Hash = [u8; 32];
+
+/// The tables of one database that every kind of actor has. SQL, or simulated; no logic beyond one statement each.
+pub trait Journal: Send {
+    /// What a row says.
+    type Entry: JournalEntry;
+
+    /// The newest epoch, the last row and its link.
+    ///
+    /// # Errors
+    /// The database failed, or the last link is not the last row's.
+    fn head(&mut self) -> Result<Head, Error>;
+
+    /// Begins a transaction that keeps every other writer out.
+    ///
+    /// # Errors
+    /// The database failed, or is fenced (R12): `epoch` and `seq` are not both the newest.
+    fn begin(&mut self, epoch: Epoch, seq: Seq) -> Result<(), Error>;
+
+    /// Appends a row within the transaction, unless one with the same key is there already.
+    ///
+    /// # Errors
+    /// The database failed.
+    fn append(&mut self, row: &Row<Self::Entry>) -> Result<Appended, Error>;
+
+    /// Adds the commit's link within the transaction.
+    ///
+    /// # Errors
+    /// The database failed.
+    fn link(&mut self, seq: Seq, hash: Hash) -> Result<(), Error>;
+
+    /// Within the transaction: takes a newer epoch.
+    ///
+    /// # Errors
+    /// The database failed.
+    fn set_epoch(&mut self, epoch: Epoch) -> Result<(), Error>;
+
+    /// Ends the transaction; when it returns, all of it is on disk.
+    ///
+    /// # Errors
+    /// The database failed; whether the transaction is there is not known.
+    fn commit(&mut self) -> Result<(), Error>;
+
+    /// Up to `limit` rows above a position.
+    ///
+    /// # Errors
+    /// The database failed, or a row can't be read.
+    fn rows_above(&mut self, seq: Seq, limit: usize) -> Result<Vec<Row<Self::Entry>>, Error>;
+
+    /// Up to `limit` rows below a position, newest first. One that can't be read is there without its contents.
+    ///
+    /// # Errors
+    /// The database failed.
+    fn rows_below(&mut self, seq: Seq, limit: usize) -> Result<Vec<Below<Self::Entry>>, Error>;
+
+    /// The links from a position (inclusive) up to another (inclusive).
+    ///
+    /// # Errors
+    /// The database failed.
+    fn links(&mut self, from: Seq, to: Seq) -> Result<Vec<(Seq, Hash)>, Error>;
+}
+
+/// A row that was met on the way back, or that there is one that can't be read.
+pub type Below<E> = (Seq, Option<Row<E>>);
+
+/// The end of a journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The newest epoch.
+    pub epoch: Epoch,
+    /// The last row.
+    pub seq: Seq,
+    /// Its link.
+    pub hash: Hash,
+}
+
+/// Whether a row was new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It was.
+    New,
+    /// One with its key is there already; nothing was written (R2).
+    Exists,
+}
+
+/// Makes sure that a database begins with the deployment's facts (R16): writes them where `create` allows it and nothing
+/// is there yet, and compares them otherwise.
+///
+/// # Errors
+/// Nothing is there and it may not be created; other facts are there; or the database failed.
+pub fn found<T: Journal>(tables: &mut T, genesis: &str, create: bool, now: Time) -> Result<(), Error> {
+    let first = tables.rows_above(Seq(0), 1)?;
+    match first.first().map(|row| row.entry.common()) {
+        None if create => {
+            let entry = T::Entry::from(Common::Genesis(genesis.into()));
+            let row = Row { seq: Seq(1), at: now, entry };
+            tables.begin(Epoch(0), Seq(0))?;
+            tables.append(&row)?;
+            let mut staged = Vec::new();
+            codec::append_value(&row, &mut staged);
+            tables.link(row.seq, link(&Hash::default(), &staged))?;
+            tables.commit()
+        }
+        None => Err(Error::Foreign { what: "it is empty, but its deployment exists: its file is missing".into() }),
+        Some(Some(Common::Genesis(stored))) if **stored == *genesis => Ok(()),
+        Some(Some(Common::Genesis(stored))) => {
+            Err(Error::Foreign { what: format!("it belongs to '{stored}', not to '{genesis}'") })
+        }
+        Some(_) => Err(corrupt("its first row is not the deployment's facts")),
+    }
+}
+
+/// A journal with a writer's claim on it.
+pub(super) struct Log<T: Journal> {
+    pub(super) tables: T,
+    head: Head,
+    /// Where the open transaction has got to.
+    seq: Seq,
+    in_transaction: bool,
+    /// The bytes of the open transaction's rows, for its link.
+    staged: Vec<u8>,
+}
+
+impl<T: Journal> Log<T> {
+    /// Claims the database: takes an epoch greater than the stored one (R12).
+    pub(super) fn claim(mut tables: T, node: &str, now: Time) -> Result<Self, Error> {
+        let head = tables.head()?;
+        let mut log = Self { tables, head, seq: head.seq, in_transaction: false, staged: Vec::new() };
+        log.begin()?;
+        let epoch = Epoch(head.epoch.0 + 1);
+        log.tables.set_epoch(epoch)?;
+        log.append(now, Common::Claimed(epoch, node.into()).into())?;
+        log.head.epoch = epoch;
+        log.commit()?;
+        Ok(log)
+    }
+
+    /// Begins the turn's transaction if it has not begun.
+    pub(super) fn begin(&mut self) -> Result<(), Error> {
+        if !self.in_transaction {
+            self.tables.begin(self.head.epoch, self.head.seq)?;
+            self.in_transaction = true;
+            self.seq = self.head.seq;
+            self.staged.clear();
+        }
+        Ok(())
+    }
+
+    /// Appends a row to the turn's transaction; `None` if one with its key is there already.
+    pub(super) fn append(&mut self, at: Time, entry: T::Entry) -> Result<Option<Row<T::Entry>>, Error> {
+        self.begin()?;
+        let row = Row { seq: self.seq.next(), at, entry };
+        if self.tables.append(&row)? == Appended::Exists {
+            return Ok(None);
+        }
+        codec::append_value(&row, &mut self.staged);
+        self.seq = row.seq;
+        Ok(Some(row))
+    }
+
+    /// Ends the turn's transaction; an empty one still proves that this writer is the newest (R13).
+    pub(super) fn commit(&mut self) -> Result<Seq, Error> {
+        self.begin()?;
+        if self.seq > self.head.seq {
+            let hash = link(&self.head.hash, &self.staged);
+            self.tables.link(self.seq, hash)?;
+            self.tables.commit()?;
+            self.head = Head { seq: self.seq, hash, ..self.head };
+        } else {
+            self.tables.commit()?;
+        }
+        self.in_transaction = false;
+        Ok(self.head.seq)
+    }
+
+    /// How many rows the open transaction has.
+    pub(super) fn staged_rows(&self) -> u64 {
+        self.seq.0 - self.head.seq.0
+    }
+
+    /// The last row that the open transaction has written.
+    pub(super) fn staged_seq(&self) -> Seq {
+        self.seq.max(self.head.seq)
+    }
+
+    pub(super) fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Calls `each` with every row above a position, in pages; verifies the chain on the way, from the link at `from`.
+    ///
+    /// Returns the last position whose link was verified.
+    pub(super) fn replay(
+        &mut self,
+        from: Seq,
+        mut each: impl FnMut(&mut T, Row<T::Entry>) -> Result<(), Error>,
+    ) -> Result<Seq, Error> {
+        const PAGE: usize = 1_024;
+        let mut previous = match from {
+            Seq(0) => Hash::default(),
+            from => match self.tables.links(from, from)?.first() {
+                Some((_, hash)) => *hash,
+                None => return Err(corrupt(format!("row {} has no link of the hash chain", from.0))),
+            },
+        };
+        let (mut staged, mut at, mut links) = (Vec::new(), from, Vec::new().into_iter().peekable());
+        loop {
+            let rows = self.tables.rows_above(at, PAGE)?;
+            let Some(last) = rows.last().map(|row| row.seq) else { break };
+            if links.peek().is_none() {
+                links = self.tables.links(at.next(), Seq(last.0 + 2 * 16_384))?.into_iter().peekable();
+            }
+            for row in rows {
+                if row.seq != at.next() {
+                    return Err(corrupt(format!("row {} is missing", at.next().0)));
+                }
+                at = row.seq;
+                codec::append_value(&row, &mut staged);
+                if let Some((_, stored)) = links.next_if(|(seq, _)| *seq == at) {
+                    previous = link(&previous, &staged);
+                    staged.clear();
+                    if previous != stored {
+                        return Err(corrupt(format!("the hash chain breaks at row {}", at.0)));
+                    }
+                }
+                each(&mut self.tables, row)?;
+            }
+        }
+        if !staged.is_empty() {
+            return Err(corrupt(format!("the rows up to {} have no link of the hash chain", at.0)));
+        }
+        Ok(at)
+    }
+}
+
+/// The next link of the chain: SHA-256 of the link before it and of the commit's rows in their canonical bytes.
+fn link(previous: &Hash, rows: &[u8]) -> Hash {
+    Sha256::new().chain_update(previous).chain_update(rows).finalize().into()
+}
+
+pub(super) fn corrupt(what: impl Into<String>) -> Error {
+    Error::Corrupt { what: what.into() }
+}

@@ -1,0 +1,56 @@
+//! How a machine remembers, and what a crash leaves behind.
+//!
+//! The journal is the truth: the durable act of a commit is a run of its rows ([`journal`], [`row`]). All else in a
+//! database is a projection of it, written in bulk now and then, so that opening need not read the whole history. The
+//! logic is here, over small traits of tables, once: [`books`] for a shard, [`register`] for a manager. Below the traits
+//! are only statements: [`sqlite`], and [`memory`] for tests.
+
+pub mod books;
+pub mod journal;
+pub mod memory;
+mod recent;
+pub mod register;
+pub mod row;
+pub mod sqlite;
+
+use remit_core::id::{Epoch, Seq};
+
+/// Why a database could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another writer has taken a newer epoch, or written since (R12); nothing was written.
+    #[error("fenced: this writer is at epoch {} and row {}, the database at epoch {} and row {}", own.0.0, own.1.0, stored.0.0, stored.1.0)]
+    Fenced {
+        /// What the commit named.
+        own: (Epoch, Seq),
+        /// What the database has.
+        stored: (Epoch, Seq),
+    },
+    /// What is stored can't be right.
+    #[error("the database is corrupt: {what}")]
+    Corrupt {
+        /// What is wrong.
+        what: String,
+    },
+    /// The database belongs to another deployment, or has a format that this version does not know.
+    #[error("the database can't be used: {what}")]
+    Foreign {
+        /// What differs.
+        what: String,
+    },
+    /// The folder of the database can't be made.
+    #[error("{path} can't be made")]
+    Folder {
+        /// The folder.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database itself failed: disk full, read-only, gone.
+    #[error("the database failed")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A crash that a test asked for.
+    #[error("crashed on demand")]
+    Crashed,
+}
