@@ -1,0 +1,145 @@
+//! Every verb behind the doors, and the NATS subject on which it is asked.
+
+use std::fmt;
+
+/// A verb, as `noun.verb`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// [`crate::account::OpenRequest`], answered by an [`crate::account::Account`].
+    AccountOpen,
+    /// [`crate::account::GetRequest`], answered by an [`crate::account::Account`].
+    AccountGet,
+    /// [`crate::account::ListRequest`], answered by an [`crate::account::List`].
+    AccountList,
+    /// [`crate::account::SetOverdraftRequest`], answered by an [`crate::account::Account`].
+    AccountSetOverdraft,
+    /// [`crate::account::ChangeRequest`], answered by an [`crate::account::Account`].
+    AccountFreeze,
+    /// [`crate::account::ChangeRequest`], answered by an [`crate::account::Account`].
+    AccountUnfreeze,
+    /// [`crate::account::ChangeRequest`], answered by an [`crate::account::Account`].
+    AccountClose,
+    /// [`crate::account::StatementRequest`], answered by an [`crate::account::Statement`].
+    AccountStatement,
+    /// [`crate::submit::SubmitRequest`], answered by a [`crate::transfer::Transfer`].
+    TransferSubmit,
+    /// [`crate::batch::BatchRequest`], answered by [`crate::batch::Results`].
+    TransferSubmitBatch,
+    /// [`crate::transfer::GetRequest`], answered by a [`crate::transfer::Transfer`].
+    TransferGet,
+    /// [`crate::transfer::ListRequest`], answered by a [`crate::transfer::List`].
+    TransferList,
+    /// [`crate::audit::RunRequest`], answered by an [`crate::audit::Audit`].
+    AuditRun,
+    /// [`crate::shard::ListRequest`], answered by a [`crate::shard::List`].
+    ShardList,
+    /// [`crate::deployment::GetRequest`], answered by a [`crate::deployment::Deployment`].
+    DeploymentGet,
+}
+
+/// What an unanswered request leaves behind, and so what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: ask again.
+    Reads,
+    /// Perhaps a change of an account: the same command again is harmless.
+    ChangesAccount,
+    /// Perhaps a transfer: the same id again is harmless.
+    Submits,
+}
+
+impl Endpoint {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::AccountOpen,
+        Self::AccountGet,
+        Self::AccountList,
+        Self::AccountSetOverdraft,
+        Self::AccountFreeze,
+        Self::AccountUnfreeze,
+        Self::AccountClose,
+        Self::AccountStatement,
+        Self::TransferSubmit,
+        Self::TransferSubmitBatch,
+        Self::TransferGet,
+        Self::TransferList,
+        Self::AuditRun,
+        Self::ShardList,
+        Self::DeploymentGet,
+    ];
+
+    /// Its name, as `noun.verb`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccountOpen => "account.open",
+            Self::AccountGet => "account.get",
+            Self::AccountList => "account.list",
+            Self::AccountSetOverdraft => "account.set_overdraft",
+            Self::AccountFreeze => "account.freeze",
+            Self::AccountUnfreeze => "account.unfreeze",
+            Self::AccountClose => "account.close",
+            Self::AccountStatement => "account.statement",
+            Self::TransferSubmit => "transfer.submit",
+            Self::TransferSubmitBatch => "transfer.submit_batch",
+            Self::TransferGet => "transfer.get",
+            Self::TransferList => "transfer.list",
+            Self::AuditRun => "audit.run",
+            Self::ShardList => "shard.list",
+            Self::DeploymentGet => "deployment.get",
+        }
+    }
+
+    /// Reads `noun.verb`.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|endpoint| endpoint.as_str() == name)
+    }
+
+    /// The subject on which a deployment is asked.
+    #[must_use]
+    pub fn subject(self, deployment: &str) -> String {
+        format!("{deployment}.v1.{self}")
+    }
+
+    /// What it may leave behind.
+    #[must_use]
+    pub const fn effect(self) -> Effect {
+        match self {
+            Self::AccountOpen
+            | Self::AccountSetOverdraft
+            | Self::AccountFreeze
+            | Self::AccountUnfreeze
+            | Self::AccountClose => Effect::ChangesAccount,
+            Self::TransferSubmit | Self::TransferSubmitBatch => Effect::Submits,
+            Self::AccountGet
+            | Self::AccountList
+            | Self::AccountStatement
+            | Self::TransferGet
+            | Self::TransferList
+            | Self::AuditRun
+            | Self::ShardList
+            | Self::DeploymentGet => Effect::Reads,
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_begins_with_the_deployment_and_the_version() {
+        assert_eq!(Endpoint::TransferSubmit.subject("remit"), "remit.v1.transfer.submit");
+        for endpoint in Endpoint::ALL {
+            assert_eq!(Endpoint::parse(endpoint.as_str()), Some(endpoint));
+        }
+        assert_eq!(Endpoint::parse("transfer"), None);
+    }
+}

@@ -1,0 +1,55 @@
+//! The ids that the core keeps as bytes or bare text, as they stand in JSON.
+
+use std::fmt;
+
+use remit_core::id::{TransferId, is_shard_name};
+use serde::{Deserialize, Deserializer, Serializer, de};
+
+/// A transfer's id: a UUID with hyphens. For `#[serde(with = "id::transfer")]`.
+pub mod transfer {
+    use super::{Deserializer, Serializer, TransferId, de, fmt};
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Only the serializer's own.
+    pub fn serialize<S: Serializer>(id: &TransferId, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// A text that is no UUID.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TransferId, D::Error> {
+        deserializer.deserialize_str(Visitor)
+    }
+
+    struct Visitor;
+
+    impl de::Visitor<'_> for Visitor {
+        type Value = TransferId;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a UUID with hyphens")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<TransferId, E> {
+            text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+        }
+    }
+}
+
+/// Reads a shard's name, or `null`. For `#[serde(deserialize_with = "id::shard")]`.
+///
+/// # Errors
+/// A text that can't name a shard.
+pub fn shard<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let name = Option::<String>::deserialize(deserializer)?;
+    match name {
+        Some(name) if !is_shard_name(&name) => {
+            Err(de::Error::invalid_value(de::Unexpected::Str(&name), &"a shard's name: 1 to 32 of a-z, 0-9 and -"))
+        }
+        name => Ok(name),
+    }
+}

@@ -1,0 +1,159 @@
+//! Each body as it stands on the wire, read and written again. A change here is a change of the contract.
+
+use std::fmt::Debug;
+
+use remit_api::{
+    Error, account, audit,
+    batch::{BatchRequest, Brief, Results},
+    deployment,
+    error::Failure,
+    shard, submit,
+    transfer::{self, Transfer},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Reads the text, writes it again, and finds it unchanged but for the spaces that make it legible.
+fn golden<T: Serialize + DeserializeOwned + PartialEq + Debug>(text: &str) -> T {
+    let body: T = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"));
+    let packed: String = text.lines().map(str::trim).collect();
+    assert_eq!(serde_json::to_string(&body).expect("a body can be written"), packed);
+    body
+}
+
+#[test]
+fn account_bodies() {
+    golden::<account::Account>(
+        r#"{"id":"alice","shard":"s0","currency":"EUR","kind":"customer","status":"open","overdraft_limit":0,
+            "posted":1050,"held":0,"incoming":0,"available":1050,"version":7}"#,
+    );
+    golden::<account::Account>(
+        r#"{"id":"s2:world","shard":"s2","currency":"JPY","kind":"external","status":"frozen","overdraft_limit":0,
+            "posted":"-9223372036854775808","held":0,"incoming":9007199254740991,"available":null,"version":1}"#,
+    );
+    golden::<account::Account>(
+        r#"{"id":"rich","shard":"s1","currency":"EUR","kind":"customer","status":"closing",
+            "overdraft_limit":"9223372036854775807","posted":"9223372036854775807","held":0,"incoming":0,
+            "available":"18446744073709551614","version":1}"#,
+    );
+    golden::<account::OpenRequest>(r#"{"id":"alice","currency":"EUR"}"#);
+    golden::<account::OpenRequest>(
+        r#"{"id":"eu-1:alice","currency":"POINTS","kind":"customer","overdraft_limit":"9007199254740992",
+            "command_id":"0199c0de-0000-7000-8000-000000000001","if_version":0}"#,
+    );
+    golden::<account::GetRequest>(r#"{"id":"alice"}"#);
+    golden::<account::ListRequest>("{}");
+    golden::<account::ListRequest>(r#"{"shard":"s0","limit":1000,"cursor":"next"}"#);
+    golden::<account::List>(r#"{"accounts":[],"cursor":null}"#);
+    golden::<account::SetOverdraftRequest>(r#"{"id":"alice","overdraft_limit":500,"if_version":3}"#);
+    golden::<account::ChangeRequest>(r#"{"id":"alice","command_id":"0199c0de-0000-7000-8000-000000000002"}"#);
+    golden::<account::StatementRequest>(
+        r#"{"id":"alice","from":"2026-11-01T00:00:00.000Z","to":"2026-12-01T00:00:00.000Z","limit":20,"cursor":"9"}"#,
+    );
+    golden::<account::Statement>(
+        r#"{"account":"alice","postings":[
+            {"seq":12,"at":"2026-11-22T22:50:00.123Z","transfer":"0199c0de-0000-7000-8000-000000000003",
+            "direction":"debit","amount":1050,"balance":-50,"memo":"rent"},
+            {"seq":3,"at":"2026-11-22T22:49:59.000Z","transfer":"0199c0de-0000-7000-8000-000000000004",
+            "direction":"credit","amount":1000,"balance":1000,"memo":null}
+            ],"cursor":"3"}"#,
+    );
+}
+
+#[test]
+fn transfer_bodies() {
+    golden::<submit::SubmitRequest>(
+        r#"{"id":"0199c0de-0000-7000-8000-000000000001","from":"alice","to":"bob","amount":1050,"currency":"EUR",
+            "protocol":"saga","wait":"settled","wait_ms":5000,"deadline_ms":30000,"memo":"rent"}"#,
+    );
+    golden::<submit::SubmitRequest>(
+        r#"{"id":"0199c0de-0000-7000-8000-000000000001","currency":"EUR","legs":[
+            {"account":"alice","direction":"debit","amount":1050},
+            {"account":"bob","direction":"credit","amount":1050,"currency":"EUR"}
+            ],"protocol":"2pc"}"#,
+    );
+    golden::<Transfer>(
+        r#"{"id":"0199c0de-0000-7000-8000-000000000001","status":"completed","protocol":"saga","reason":null,
+            "currency":"EUR","memo":"rent","legs":[
+            {"account":"alice","shard":"s0","direction":"debit","amount":1050,"currency":"EUR","state":"posted"},
+            {"account":"bob","shard":"s1","direction":"credit","amount":1050,"currency":"EUR","state":"posted"}
+            ],"accepted_at":"2026-11-22T22:50:00.000Z","deadline_at":"2026-11-22T22:50:30.000Z",
+            "settled_at":"2026-11-22T22:50:00.007Z","overdue":false}"#,
+    );
+    golden::<Transfer>(
+        r#"{"id":"0199c0de-0000-7000-8000-000000000002","status":"parked","protocol":"events","reason":null,
+            "currency":null,"memo":null,"legs":[],"accepted_at":"2026-11-22T22:50:00.000Z",
+            "deadline_at":"2026-11-22T22:50:30.000Z","settled_at":null,"overdue":true}"#,
+    );
+    golden::<transfer::GetRequest>(r#"{"id":"0199c0de-0000-7000-8000-000000000001"}"#);
+    golden::<transfer::ListRequest>("{}");
+    golden::<transfer::ListRequest>(
+        r#"{"status":"in_progress","account":"s2:alice","overdue":true,"since":"2026-11-22T22:50:00.000Z",
+            "limit":1,"cursor":"x"}"#,
+    );
+    golden::<transfer::List>(r#"{"transfers":[],"cursor":"y"}"#);
+}
+
+#[test]
+fn batch_bodies() {
+    golden::<BatchRequest>(
+        r#"{"transfers":[{"id":"0199c0de-0000-7000-8000-000000000001","from":"alice","to":"bob","amount":1,
+            "currency":"EUR"}],"wait":"accepted","wait_ms":0,"answer":"brief"}"#,
+    );
+    let results = golden::<Results<Brief>>(
+        r#"{"results":[
+            {"id":"0199c0de-0000-7000-8000-000000000001","status":"completed","reason":null},
+            {"error":{"code":"conflict","message":"another body is recorded","field":null,"fields":["legs"],
+            "retry_after_ms":null}},
+            {"id":"0199c0de-0000-7000-8000-000000000001","status":"rejected","reason":"insufficient_funds"}
+            ]}"#,
+    );
+    assert_eq!(results.results[1], Err(Error::conflict("another body is recorded", ["legs"])));
+    golden::<Results<Transfer>>(
+        r#"{"results":[{"id":"0199c0de-0000-7000-8000-000000000002","status":"accepted","protocol":"2pc",
+            "reason":null,"currency":"EUR","memo":null,"legs":[],"accepted_at":"2026-11-22T22:50:00.000Z",
+            "deadline_at":"2026-11-22T22:50:30.000Z","settled_at":null,"overdue":false}]}"#,
+    );
+}
+
+#[test]
+fn bodies_about_the_deployment() {
+    golden::<audit::RunRequest>("{}");
+    golden::<audit::RunRequest>(r#"{"depth":"full"}"#);
+    golden::<audit::Audit>(
+        r#"{"ok":true,"depth":"quick","currencies":[
+            {"currency":"EUR","sum":0,"in_transit":1050,"in_flight":1050,"drift":0}
+            ],"shards":[{"id":"s0","journal_seq":12,"verified_to":12,"hash":"5f70bf18","balanced":true}],
+            "taken_at":"2026-11-22T22:50:00.000Z"}"#,
+    );
+    golden::<shard::ListRequest>("{}");
+    golden::<shard::List>(
+        r#"{"shards":[
+            {"id":"s0","role":"shard","node":"n1","epoch":3,"state":"running","store":"sqlite","queue_depth":0,"restarts":1},
+            {"id":"m0","role":"manager","node":"n1","epoch":1,"state":"running","store":"memory","queue_depth":9,"restarts":0}
+            ]}"#,
+    );
+    golden::<deployment::GetRequest>("{}");
+    golden::<deployment::Deployment>(
+        r#"{"name":"remit","id":"0199c0de-0000-7000-8000-00000000000d","shards":16,"managers":4,"placement":"fnv1a64-folded",
+            "currencies":[{"code":"POINTS","decimals":0}],"versions":{"remit":"0.1.0","format":1},
+            "totals":{"transfers_per_s":0,"open":0,"overdue":0,"parked":0,"in_transit":[{"currency":"EUR","amount":0}]}}"#,
+    );
+}
+
+#[test]
+fn an_error_body() {
+    golden::<Failure>(
+        r#"{"error":{"code":"overloaded","message":"no room","field":null,"fields":null,"retry_after_ms":20}}"#,
+    );
+}
+
+#[test]
+fn words_are_the_same_in_json_and_in_code() {
+    for status in transfer::Status::ALL {
+        assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+    }
+    use transfer::LegState::{Cancelled, Compensated, Held, Pending, Posted, Refused, Released};
+    for state in [Pending, Held, Posted, Refused, Cancelled, Released, Compensated] {
+        assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+    }
+}

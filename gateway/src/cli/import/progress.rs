@@ -1,0 +1,20 @@
+//! Progress on standard error, where a person watches a terminal; nothing anywhere else.
+
+use std::io::{IsTerminal, stderr};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often it is drawn, at most, each second; more only costs time.
+const DRAWN_EACH_SECOND: u8 = 10;
+const TEMPLATE: &str = "{msg:>10} [{bar:40}] {human_pos} of {human_len}, {per_sec}, {eta} left";
+
+/// A bar for so many of `what`; its length is set by whoever knows it.
+pub(in crate::cli) fn bar(what: &str) -> ProgressBar {
+    let target = if stderr().is_terminal() {
+        ProgressDrawTarget::stderr_with_hz(DRAWN_EACH_SECOND)
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let style = ProgressStyle::with_template(TEMPLATE).expect("the template is right").progress_chars("=> ");
+    ProgressBar::with_draw_target(None, target).with_style(style).with_message(what.to_owned())
+}

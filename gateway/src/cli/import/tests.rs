@@ -1,0 +1,4 @@
+//! Reading files, and the whole way over a door that is played.
+
+mod flying;
+mod reading;

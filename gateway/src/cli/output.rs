@@ -1,0 +1,69 @@
+//! Where answers go: standard output has the answer and nothing else, standard error what is said about it. Colours only
+//! where a terminal reads them.
+
+use std::io::{self, Write};
+
+use anstream::{eprintln, stdout};
+use owo_colors::OwoColorize;
+use serde::Serialize;
+
+use super::error::Error;
+
+/// Tables for people, or JSON for programs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether a program reads it.
+    pub(super) const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// A body as JSON, in one line.
+    pub(super) fn json(self, body: &impl Serialize) -> Result<(), Error> {
+        let json = serde_json::to_string(body).map_err(|error| Error::Output(error.into()))?;
+        self.text(&json)
+    }
+
+    /// A text as it is, and the end of its line.
+    pub(super) fn text(self, text: &str) -> Result<(), Error> {
+        let mut stdout = stdout().lock();
+        match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+            // Who reads has seen enough, as with `| head`.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(Error::Output),
+        }
+    }
+
+    /// A remark beside the answer, for a person.
+    pub(super) fn note(self, text: &str) {
+        eprintln!("{text}");
+    }
+
+    /// How to see the next page, if there is one.
+    pub(super) fn more(self, cursor: Option<&str>) {
+        if let Some(cursor) = cursor {
+            self.note(&format!("There is more: add `--cursor {cursor}`."));
+        }
+    }
+
+    /// An error, once and whole; the deployment's own one as its body where a program reads.
+    pub(super) fn error(self, error: &Error) {
+        match error.answered() {
+            Some(answered) if self.json => {
+                // There is nobody left to tell that this can't be written either.
+                self.json(&remit_api::error::Failure { error: answered.clone() }).ok();
+            }
+            _ => eprintln!("{} {}", "error:".red().bold(), error.chain()),
+        }
+        if let Some(advice) = error.advice() {
+            eprintln!("{advice}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+use anstream::adapter::strip_str;
+use remit_api::{
+    Currencies,
+    account::{Account, Statement},
+    audit::Audit,
+    deployment::Deployment,
+    shard::List,
+    transfer::Transfer,
+};
+use serde::de::DeserializeOwned;
+
+use super::count;
+
+fn read<T: DeserializeOwned>(json: &str) -> T {
+    serde_json::from_str(json).unwrap()
+}
+
+fn iso() -> Currencies {
+    Currencies::iso()
+}
+
+/// The text without colours, under a blank line so that it reads well in the source.
+fn plain(text: &str) -> String {
+    format!("\n{}\n", strip_str(text))
+}
+
+const ALICE: &str = r#"{"id":"alice","shard":"s12","currency":"EUR","kind":"customer","status":"open","overdraft_limit":50000,
+    "posted":1050,"held":250,"incoming":7,"available":50800,"version":7}"#;
+const WORLD: &str = r#"{"id":"s2:world","shard":"s2","currency":"JPY","kind":"external","status":"frozen","overdraft_limit":0,
+    "posted":-123456,"held":0,"incoming":0,"available":null,"version":1}"#;
+const RENT: &str = r#"{"id":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b","status":"compensated","protocol":"saga",
+    "reason":"account_closed","currency":"EUR","memo":"rent","legs":[
+        {"account":"alice","shard":"s12","direction":"debit","amount":1050,"currency":"EUR","state":"compensated"},
+        {"account":"s2:bob","shard":"s2","direction":"credit","amount":1050,"currency":"EUR","state":"refused"}],
+    "accepted_at":"2026-11-22T22:50:00.000Z","deadline_at":"2026-11-22T22:50:30.000Z",
+    "settled_at":"2026-11-22T22:50:00.012Z","overdue":false}"#;
+const EXCHANGE: &str = r#"{"id":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c","status":"in_progress","protocol":"2pc","reason":null,
+    "currency":null,"memo":null,"legs":[
+        {"account":"a","shard":"s0","direction":"debit","amount":1000,"currency":"EUR","state":"held"},
+        {"account":"bank","shard":"s1","direction":"credit","amount":1000,"currency":"EUR","state":"pending"},
+        {"account":"till","shard":"s1","direction":"debit","amount":1100,"currency":"USD","state":"pending"},
+        {"account":"b","shard":"s2","direction":"credit","amount":1100,"currency":"USD","state":"pending"}],
+    "accepted_at":"2026-11-22T22:50:00.000Z","deadline_at":"2026-11-22T22:50:30.000Z","settled_at":null,"overdue":true}"#;
+
+#[test]
+fn an_account() {
+    let text = super::account::card(&read::<Account>(ALICE), &iso());
+    let expected = "
+account          alice
+shard            s12
+currency         EUR
+kind             customer
+status           open
+overdraft limit  500.00
+posted           10.50
+held             2.50
+incoming         0.07
+available        508.00
+version          7
+";
+    assert_eq!(plain(&text), expected);
+}
+
+#[test]
+fn accounts() {
+    let text = super::account::list(&[read(ALICE), read(WORLD)], &iso());
+    let expected = "
+account   shard  status  kind      currency   posted  held  incoming  available
+alice     s12    open    customer  EUR         10.50  2.50      0.07     508.00
+s2:world  s2     frozen  external  JPY       -123456     0         0          -
+";
+    assert_eq!(plain(&text), expected);
+    assert_eq!(super::account::list(&[], &iso()), "no accounts");
+}
+
+#[test]
+fn a_statement() {
+    let statement: Statement = read(
+        r#"{"account":"alice","cursor":null,"postings":[
+        {"seq":9,"at":"2026-11-22T22:50:00.000Z","transfer":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b","direction":"debit",
+         "amount":1050,"balance":-5,"memo":"rent"},
+        {"seq":3,"at":"2026-11-21T08:00:00.000Z","transfer":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c","direction":"credit",
+         "amount":1045,"balance":1045,"memo":null}]}"#,
+    );
+    let text = super::account::statement(&statement, read("\"EUR\""), &iso());
+    let expected = "
+at                        direction  amount  balance  currency  transfer                              memo
+2026-11-22T22:50:00.000Z  debit       10.50    -0.05  EUR       0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b  rent
+2026-11-21T08:00:00.000Z  credit      10.45    10.45  EUR       0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c
+";
+    assert_eq!(plain(&text), expected);
+}
+
+#[test]
+fn a_transfer() {
+    let text = super::transfer::card(&read::<Transfer>(RENT), &iso());
+    let expected = "
+transfer  0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b
+status    compensated
+reason    account_closed
+protocol  saga
+memo      rent
+accepted  2026-11-22T22:50:00.000Z
+deadline  2026-11-22T22:50:30.000Z
+settled   2026-11-22T22:50:00.012Z
+overdue   no
+
+account  shard  direction  amount  currency  state
+alice    s12    debit       10.50  EUR       compensated
+s2:bob   s2     credit      10.50  EUR       refused
+";
+    assert_eq!(plain(&text), expected);
+}
+
+#[test]
+fn transfers() {
+    let text = super::transfer::list(&[read(RENT), read(EXCHANGE)], &iso());
+    let expected = "
+transfer                              status       reason          protocol  from        to          amount  currency  accepted                  memo
+0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b  compensated  account_closed  saga      alice       s2:bob       10.50  EUR       2026-11-22T22:50:00.000Z  rent
+0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c  in_progress  -               2pc       2 accounts  2 accounts       -  -         2026-11-22T22:50:00.000Z
+";
+    assert_eq!(plain(&text), expected);
+}
+
+#[test]
+fn an_audit() {
+    let mut audit: Audit = read(
+        r#"{"ok":true,"depth":"full","taken_at":"2026-11-22T22:50:00.000Z","currencies":[
+        {"currency":"EUR","sum":0,"in_transit":1050,"in_flight":1050,"drift":0,"held_drift":0,"incoming_drift":-7}],
+        "shards":[{"id":"s0","journal_seq":12345,"verified_to":12345,
+            "hash":"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff","balanced":true},
+            {"id":"s1","journal_seq":7,"verified_to":5,"hash":"ff","balanced":false}]}"#,
+    );
+    let expected = "
+currency   sum  in transit  in flight  drift  held drift  incoming drift
+EUR       0.00       10.50      10.50   0.00        0.00           -0.07
+
+shard  journal rows  verified to  hash there        balanced
+s0           12,345       12,345  0011223344556677  yes
+s1                7            5  ff                no
+
+ok: no money was made or lost (full audit of 2 databases at 2026-11-22T22:50:00.000Z)
+";
+    assert_eq!(plain(&super::audit::findings(&audit, &iso())), expected);
+    audit.ok = false;
+    let verdict = strip_str(&super::audit::verdict(&audit)).to_string();
+    assert_eq!(verdict, "NOT OK (full audit of 2 databases at 2026-11-22T22:50:00.000Z)");
+}
+
+#[test]
+fn shards() {
+    let list: List = read(
+        r#"{"shards":[
+        {"id":"s0","role":"shard","node":"node-1","epoch":3,"state":"up","store":"sqlite","queue_depth":0,"restarts":0},
+        {"id":"m0","role":"manager","node":"node-1","epoch":12,"state":"restarting","store":"sqlite","queue_depth":1234,
+         "restarts":2}]}"#,
+    );
+    let expected = "
+shard  role     node    state       epoch  store   queue  restarts
+s0     shard    node-1  up              3  sqlite      0         0
+m0     manager  node-1  restarting     12  sqlite  1,234         2
+";
+    assert_eq!(plain(&super::shard::list(&list)), expected);
+}
+
+#[test]
+fn a_deployment() {
+    let deployment: Deployment = read(
+        r#"{"name":"remit","id":"0190a1b2-c3d4-4e5f-8a9b-0c1d2e3f4a5b","shards":16,"managers":4,"placement":"fnv1a64-folded",
+        "currencies":[{"code":"GOLD","decimals":3},{"code":"POINTS","decimals":0}],"versions":{"remit":"0.1.0","format":1},
+        "totals":{"transfers_per_s":21500,"open":12,"overdue":0,"parked":1,"in_transit":[{"currency":"EUR","amount":1050},{"currency":"USD","amount":0}]}}"#,
+    );
+    let expected = "
+deployment         remit
+id                 0190a1b2-c3d4-4e5f-8a9b-0c1d2e3f4a5b
+account shards     16
+transfer managers  4
+own currencies     GOLD (3 decimals), POINTS (0 decimals)
+version            0.1.0, database format 1
+transfers/s        21,500
+open               12
+overdue            0
+parked             1
+in transit         10.50 EUR
+";
+    assert_eq!(plain(&super::deployment::facts(&deployment, &iso())), expected);
+}
+
+#[test]
+fn a_count_has_its_thousands_apart() {
+    let table = [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")];
+    for (number, text) in table {
+        assert_eq!(count(number), text);
+    }
+}

@@ -1,0 +1,84 @@
+use clap::{CommandFactory, Parser};
+
+use super::Cli;
+
+#[test]
+fn the_definition_holds_together() {
+    Cli::command().debug_assert();
+}
+
+/// The first thing that a person sees of Remit.
+#[test]
+fn the_help_of_the_whole() {
+    let help = Cli::command().term_width(120).render_help().to_string();
+    let expected = include_str!("tests/help.txt");
+    assert_eq!(help, expected, "\n--- it is now:\n{help}");
+}
+
+#[test]
+fn every_command_says_what_it_does() {
+    fn check(command: &clap::Command) {
+        assert!(command.get_about().is_some(), "{}", command.get_name());
+        for argument in command.get_arguments() {
+            assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+        }
+        command.get_subcommands().for_each(check);
+    }
+    check(&Cli::command());
+}
+
+#[test]
+fn the_examples_in_the_help_are_commands() {
+    fn collect(command: &clap::Command, into: &mut Vec<String>) {
+        let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| line.strip_prefix("  remit "));
+        let without_remark = |line: &str| line.split("    ").next().unwrap_or_default().to_owned();
+        let without_redirection = |line: String| line.split(" > ").next().unwrap_or_default().to_owned();
+        into.extend(lines.map(without_remark).map(without_redirection));
+        command.get_subcommands().for_each(|command| collect(command, into));
+    }
+    let mut examples = Vec::new();
+    collect(&Cli::command(), &mut examples);
+    assert!(examples.len() > 10);
+    for example in examples {
+        let words = ["remit"].into_iter().chain(example.split_whitespace());
+        if let Err(error) = Cli::try_parse_from(words) {
+            panic!("{example}: {error}");
+        }
+    }
+}
+
+#[test]
+fn what_clap_refuses_and_what_it_takes() {
+    let table = [
+        ("account open alice --currency eur", true),
+        ("account open alice", false),
+        ("account open a:b:c --currency EUR", false),
+        ("account list --limit 0", false),
+        ("account list --limit 1000 --json", true),
+        ("--json account list", true),
+        ("transfer submit --from a --to b --amount 1", false),
+        ("transfer submit --from a --to b --amount -1 --currency EUR", true),
+        ("transfer submit --legs debit:a=1:EUR credit:b=1:EUR", true),
+        ("transfer submit --legs debit:a=1 --from b", false),
+        ("transfer submit --from a --to b --amount 1 --currency EUR --id 7", false),
+        ("transfer submit --from a --to b --amount 1 --currency EUR --protocol 3pc", false),
+        ("transfer submit --from a --to b --amount 1 --currency EUR --wait-ms 60001", false),
+        ("transfer list --status completed --since 2026-11-22 --overdue", true),
+        ("transfer list --status done", false),
+        ("import", false),
+        ("import x.csv --batch 8193", false),
+        ("up --hops pigeon", false),
+        ("up --nats nats://a:1 --create --shards 4 --ready-file r", true),
+        ("demo --keep --shards 4", true),
+        ("config show", true),
+        ("completions bash", true),
+        ("completions tcl", false),
+        ("frobnicate", false),
+    ];
+    for (words, taken) in table {
+        let words = ["remit"].into_iter().chain(words.split(' '));
+        let parsed = Cli::try_parse_from(words.clone());
+        assert_eq!(parsed.is_ok(), taken, "{:?}: {parsed:?}", words.collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,142 @@
+//! `remit up`: one node with every role, until it is told to end.
+
+use std::{path::PathBuf, process};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::info;
+
+use super::{error::Error, exit::Exit, output::Output, ready_file::Ready, session::Session};
+use crate::{
+    log,
+    node::{Node, Start},
+    settings::Flag,
+};
+
+/// What it takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  remit up
+  remit up --data /var/lib/remit --shards 32
+  remit up --nats nats://broker:4222 --create
+
+Without --nats (and without REMIT__NATS__URL) it starts a private nats-server, found by --nats-server, REMIT_NATS_SERVER or
+PATH, on loopback, which stores under the data folder and ends with it. An empty data folder then makes a new deployment;
+with a broker of your own only --create does. The numbers of shards and managers are fixed when the deployment is made.
+
+SIGTERM or Ctrl-C ends it in order: nothing that was accepted is lost, and the next start on the same folder goes on from
+there. A second one ends it at once, which is as safe, but the next start takes longer.")]
+pub(super) struct Args {
+    /// Where its databases live [default: ./remit-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Make a new deployment if the broker has none of that name; only with a broker of your own
+    #[arg(long)]
+    create: bool,
+    /// The private broker's port; remembered [default: 4222 if it is free]
+    #[arg(long, value_name = "PORT")]
+    nats_port: Option<u16>,
+    /// The private broker's program
+    #[arg(long, value_name = "FILE")]
+    nats_server: Option<PathBuf>,
+    #[command(flatten)]
+    shape: Shape,
+    /// A file to write when it is ready, as JSON: nats_url, pid, nats_pid, data
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+/// What a new deployment is made of, and how its parts speak.
+#[derive(Debug, clap::Args)]
+pub(super) struct Shape {
+    /// Account databases of a new deployment: 1 to 1024 [default: 16]
+    #[arg(long, value_name = "N")]
+    shards: Option<u16>,
+    /// Transfer databases of a new deployment: 1 to 256 [default: 4]
+    #[arg(long, value_name = "N")]
+    managers: Option<u16>,
+    /// How messages go within the node: by mailbox, or by the broker as between nodes [default: local]
+    #[arg(long, value_parser = ["local", "jetstream"])]
+    hops: Option<String>,
+}
+
+impl Args {
+    fn flags(&self) -> impl Iterator<Item = Flag> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let own = [
+            ("--data", "node.data_dir", path(&self.data)),
+            ("--nats-port", "nats.port", self.nats_port.map(|port| port.to_string())),
+            ("--nats-server", "nats.server", path(&self.nats_server)),
+        ];
+        let own = own.into_iter().filter_map(|(name, key, value)| Some(Flag::new(name, key, value?)));
+        own.chain(self.shape.flags())
+    }
+}
+
+impl Shape {
+    pub(super) fn flags(&self) -> impl Iterator<Item = Flag> {
+        let number = |number: Option<u16>| number.map(|number| number.to_string());
+        let all = [
+            ("--shards", "deployment.shards", number(self.shards)),
+            ("--managers", "deployment.managers", number(self.managers)),
+            ("--hops", "bus.hops", self.hops.clone()),
+        ];
+        all.into_iter().filter_map(|(name, key, value)| Some(Flag::new(name, key, value?)))
+    }
+}
+
+pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
+    let resolved = session.settings(args.flags())?;
+    log::start(&resolved.settings.log);
+    let mut stop = Stop::listen()?;
+    let node = tokio::select! {
+        node = Box::pin(Node::start(&resolved, Start { create: args.create })) => node?,
+        // What is half started goes on from its databases at the next start.
+        () = stop.asked() => return Ok(Exit::CameTrue),
+    };
+    let ready = Ready { nats_url: node.client_url(), pid: process::id(), nats_pid: node.nats_pid(), data: node.data() };
+    announce(&ready, &resolved.settings.deployment.name, session.output())?;
+    if let Some(path) = &args.ready_file {
+        ready.write(path)?;
+    }
+    stop.asked().await;
+    tokio::select! {
+        drained = Box::pin(node.drain()) => info!("{drained}"),
+        () = stop.asked() => info!("told to end at once"),
+    }
+    Ok(Exit::CameTrue)
+}
+
+fn announce(ready: &Ready<'_>, deployment: &str, output: Output) -> Result<(), Error> {
+    if output.is_json() {
+        return output.json(ready);
+    }
+    let broker = ready.nats_pid.map_or_else(String::new, |pid| format!(" (a private nats-server, pid {pid})"));
+    let Ready { nats_url, data, .. } = ready;
+    output.text(&format!(
+        "Remit is ready: deployment `{deployment}`\n  broker  {nats_url}{broker}\n  data    {}\nCtrl-C ends it in order.",
+        data.display()
+    ))
+}
+
+/// The signals that ask a process to end.
+pub(super) struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    /// From now on they are asked here, and no longer end the process by themselves.
+    pub(super) fn listen() -> Result<Self, Error> {
+        let listen = |kind| signal(kind).map_err(Error::Runtime);
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Reading single arguments; what is wrong with one is clap's to print.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use remit_api::{time, transfer::Status};
+use remit_core::{
+    account::Kind,
+    id::{AccountId, InvalidId, Time},
+    money::Currency,
+    protocol::Protocol,
+};
+
+/// An account's id.
+pub(super) fn account(text: &str) -> Result<AccountId, InvalidId> {
+    AccountId::parse(text)
+}
+
+/// A currency's code, in capitals or not.
+pub(super) fn currency(text: &str) -> Result<Currency, String> {
+    Currency::parse(&text.to_ascii_uppercase()).ok_or_else(|| "a currency's code is 3 to 8 of A-Z and 0-9".to_owned())
+}
+
+/// A moment, or a day, which begins at midnight UTC.
+pub(super) fn moment(text: &str) -> Result<Time, String> {
+    time::parse(text)
+        .or_else(|| time::parse(&format!("{text}T00:00:00Z")))
+        .ok_or_else(|| "write a time like 2026-11-22T22:50:00Z, or a day like 2026-11-22 (UTC)".to_owned())
+}
+
+/// A protocol's name.
+pub(super) fn protocol() -> impl TypedValueParser<Value = Protocol> {
+    let names = PossibleValuesParser::new(Protocol::all().map(Protocol::as_str));
+    names.map(|name| Protocol::parse(&name).expect("only names of protocols are let through"))
+}
+
+/// A transfer's status.
+pub(super) fn status() -> impl TypedValueParser<Value = Status> {
+    let words = PossibleValuesParser::new(Status::ALL.map(Status::as_str));
+    words.map(|word| Status::parse(&word).expect("only words of statuses are let through"))
+}
+
+/// A kind of account.
+pub(super) fn kind() -> impl TypedValueParser<Value = Kind> {
+    let words = PossibleValuesParser::new([Kind::Customer, Kind::External].map(Kind::as_str));
+    words.map(|word| Kind::parse(&word).expect("only words of kinds are let through"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight() {
+        assert_eq!(moment("2026-11-22"), moment("2026-11-22T00:00:00Z"));
+        assert_eq!(moment("2026-11-22T01:00:00+01:00"), moment("2026-11-22"));
+        for wrong in ["", "today", "22.11.2026", "2026-11-22 10:00"] {
+            assert!(moment(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_currency_may_be_written_small() {
+        assert_eq!(currency("eur").unwrap().as_str(), "EUR");
+        assert!(currency("€").is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! The deployment as a whole: its facts and totals, and its actors.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use futures::future::try_join_all;
+use remit_actors::message::{Address, AnswerBody, Position, Question};
+use remit_api::{
+    Error,
+    currency::Declared,
+    deployment::{Deployment, InTransit, Placement, Totals, Versions},
+    shard::{List, Role, Shard},
+};
+use remit_core::money::Currency;
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use super::{Door, asking::misunderstood};
+
+/// The version of the databases' format.
+const FORMAT: u32 = 1;
+
+/// Transfers ended in the last second, as this node counts them.
+#[derive(Default)]
+pub(super) struct Rate(AtomicU64);
+
+impl Door {
+    /// Counts, each second, how many transfers have ended.
+    pub(super) fn measure_rate(self: &Arc<Self>, runtime: &Handle) {
+        let door: Weak<Self> = Arc::downgrade(self);
+        runtime.spawn(async move {
+            let mut before = None;
+            let mut each_second = tokio::time::interval(Duration::from_secs(1));
+            loop {
+                each_second.tick().await;
+                let Some(door) = door.upgrade() else { return };
+                let ended: u64 = door.guardian.status().iter().map(|child| child.position.ended).sum();
+                // A restarted actor counts from 0 again.
+                door.rate.0.store(before.map_or(0, |before| ended.saturating_sub(before)), Relaxed);
+                before = Some(ended);
+            }
+        });
+    }
+
+    pub(super) async fn deployment(&self) -> Result<Deployment, Error> {
+        let actors = self.genesis.shard_numbers().map(Address::Shard);
+        let actors = actors.chain(self.genesis.partition_numbers().map(Address::Manager));
+        let positions = try_join_all(actors.map(|actor| self.position(actor))).await?;
+        let mut in_transit: BTreeMap<Currency, i128> = BTreeMap::new();
+        for (currency, transit) in positions.iter().flat_map(|position| &position.totals) {
+            *in_transit.entry(*currency).or_default() += i128::from(transit.balance);
+        }
+        let sum = |of: fn(&Position) -> u64| positions.iter().map(of).sum();
+        let genesis = &self.genesis;
+        let declared = |(code, decimals): &(Currency, u8)| Declared { code: *code, decimals: *decimals };
+        Ok(Deployment {
+            name: genesis.deployment.clone(),
+            id: Uuid::from_bytes(genesis.id),
+            shards: genesis.shard_count(),
+            managers: genesis.managers,
+            placement: Placement::Fnv1a64Folded,
+            currencies: genesis.currencies.iter().map(declared).collect(),
+            versions: Versions { remit: env!("CARGO_PKG_VERSION").to_owned(), format: FORMAT },
+            totals: Totals {
+                transfers_per_s: self.rate.0.load(Relaxed),
+                open: sum(|position| position.open),
+                overdue: sum(|position| position.overdue),
+                parked: sum(|position| position.parked),
+                in_transit: in_transit.into_iter().map(|(currency, amount)| InTransit { currency, amount }).collect(),
+            },
+        })
+    }
+
+    async fn position(&self, actor: Address) -> Result<Position, Error> {
+        match self.ask(actor, Question::Position).await? {
+            AnswerBody::Position(position) => Ok(position),
+            other => Err(misunderstood(&other)),
+        }
+    }
+
+    pub(super) fn shards(&self) -> List {
+        let shard = |child: remit_actors::guardian::ChildStatus| Shard {
+            id: child.name,
+            role: match child.address {
+                Address::Manager(_) => Role::Manager,
+                Address::Shard(_) | Address::Gateway(_) => Role::Shard,
+            },
+            node: self.node.clone(),
+            epoch: child.position.epoch,
+            state: child.state.as_str().to_owned(),
+            store: "sqlite".to_owned(),
+            queue_depth: u64::try_from(child.queue_depth).unwrap_or(u64::MAX),
+            restarts: child.generation,
+        };
+        List { shards: self.guardian.status().into_iter().map(shard).collect() }
+    }
+}

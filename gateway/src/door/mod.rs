@@ -1,0 +1,137 @@
+//! The door: requests in, answers out, whatever they came through.
+//!
+//! A request is read strictly, resolved to shards and partitions, sent to the actors as messages, and answered from what
+//! they say. The door keeps nothing that matters: what it waits for it asks again, and a client that it forgot in a crash
+//! sends the same id again.
+
+mod accounts;
+mod asking;
+mod audit;
+mod deployment;
+pub mod nats;
+mod outgoing;
+mod transfers;
+mod waiting;
+
+use std::sync::Arc;
+
+use remit_actors::{
+    bus::{Bus, Delivery, Inlet},
+    genesis::Genesis,
+    guardian,
+    message::{Address, Message, TraceContext},
+};
+use remit_api::{Currencies, Endpoint, Error, body, currency::Declared};
+use tokio::runtime::Handle;
+
+use self::{asking::Asking, outgoing::Outgoing, waiting::Waiting};
+
+/// A gateway's door.
+pub struct Door {
+    genesis: Arc<Genesis>,
+    currencies: Currencies,
+    /// The names of the shards, shared by all answers.
+    shard_names: Vec<Arc<str>>,
+    number: u64,
+    node: String,
+    outgoing: Outgoing,
+    asking: Asking,
+    waiting: Arc<Waiting>,
+    guardian: guardian::Handle,
+    rate: deployment::Rate,
+}
+
+/// How a door is set up.
+pub struct Options {
+    /// This node's name.
+    pub node: String,
+    /// The most transfers that clients may wait for at once; more are refused as `overloaded`.
+    pub waiting_max: usize,
+    /// The most messages in one frame that it sends.
+    pub frame_messages_max: usize,
+}
+
+/// The deployment's facts name a currency that can't be.
+#[derive(Debug, thiserror::Error)]
+#[error("the deployment's currencies can't be used")]
+pub struct InvalidCurrencies(#[from] remit_api::currency::InvalidDeclaration);
+
+impl Door {
+    /// Opens a door for this node's gateway, under the number that it drew.
+    ///
+    /// # Errors
+    /// The deployment declares currencies that can't be.
+    pub fn open(
+        genesis: Arc<Genesis>,
+        number: u64,
+        bus: Arc<dyn Bus>,
+        guardian: guardian::Handle,
+        runtime: &Handle,
+        options: Options,
+    ) -> Result<Arc<Self>, InvalidCurrencies> {
+        let declared = genesis.currencies.iter().map(|(code, decimals)| Declared { code: *code, decimals: *decimals });
+        let door = Arc::new(Self {
+            currencies: Currencies::with(declared)?,
+            shard_names: genesis.shards.iter().map(|name| name.as_str().into()).collect(),
+            genesis,
+            number,
+            node: options.node,
+            outgoing: Outgoing::start(Address::Gateway(number), bus, options.frame_messages_max, runtime),
+            asking: Asking::default(),
+            waiting: Arc::new(Waiting::new(options.waiting_max)),
+            guardian,
+            rate: deployment::Rate::default(),
+        });
+        door.measure_rate(runtime);
+        Ok(door)
+    }
+
+    /// Answers one request: the body of its answer, or the error that is answered instead.
+    ///
+    /// # Errors
+    /// What the contract says for this endpoint.
+    pub async fn handle(&self, endpoint: Endpoint, request: &[u8], trace: Option<TraceContext>) -> Result<Vec<u8>, Error> {
+        match endpoint {
+            Endpoint::AccountOpen => answer(&self.open_account(body::read(request)?).await?),
+            Endpoint::AccountGet => answer(&self.account(body::read(request)?).await?),
+            Endpoint::AccountList => answer(&self.accounts(body::read(request)?).await?),
+            Endpoint::AccountSetOverdraft => answer(&self.set_overdraft(body::read(request)?).await?),
+            Endpoint::AccountFreeze => answer(&self.freeze(body::read(request)?).await?),
+            Endpoint::AccountUnfreeze => answer(&self.unfreeze(body::read(request)?).await?),
+            Endpoint::AccountClose => answer(&self.close(body::read(request)?).await?),
+            Endpoint::AccountStatement => answer(&self.statement(body::read(request)?).await?),
+            Endpoint::TransferSubmit => answer(&self.submit(body::read(request)?, trace).await?),
+            Endpoint::TransferSubmitBatch => self.submit_batch(request, trace).await,
+            Endpoint::TransferGet => answer(&self.transfer(body::read(request)?).await?),
+            Endpoint::TransferList => answer(&self.transfers(body::read(request)?).await?),
+            Endpoint::AuditRun => answer(&self.audit(body::read(request)?).await?),
+            Endpoint::ShardList => {
+                let remit_api::shard::ListRequest {} = body::read(request)?;
+                answer(&self.shards())
+            }
+            Endpoint::DeploymentGet => {
+                let remit_api::deployment::GetRequest {} = body::read(request)?;
+                answer(&self.deployment().await?)
+            }
+        }
+    }
+}
+
+impl Inlet for Door {
+    fn deliver(&self, delivery: Delivery) {
+        for message in delivery.frame.messages {
+            match message {
+                Message::Standing(standing) => self.waiting.hear(standing),
+                Message::Answer(answer) => self.asking.hear(answer),
+                Message::Submit(_) | Message::Command(_) | Message::Reply(_) | Message::Ask(_) => {}
+            }
+        }
+        if let Some(receipt) = delivery.receipt {
+            receipt.acknowledge();
+        }
+    }
+}
+
+fn answer<T: serde::Serialize>(body: &T) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(body).map_err(|error| Error::unavailable(format!("the answer can't be written: {error}")))
+}

@@ -1,0 +1,285 @@
+//! Transfers: submit, submit a batch, get, list.
+
+use std::{sync::Arc, time::Duration};
+
+use remit_actors::message::{
+    Address, AnswerBody, Filter, LegWord, Message, Progress, Question, Stands, Status, Submit, TraceContext,
+};
+use remit_api::{
+    Error, batch,
+    batch::{Detail, Results},
+    submit::{self, Draft, SubmitRequest, Until, Wait},
+    transfer::{self, LegState, Transfer},
+};
+use remit_core::{
+    id::{PartitionNo, Seq, TransferId},
+    transfer::{LegSpec, Outcome, Start},
+};
+
+use super::{Door, answer, asking::misunderstood};
+
+/// Transfers that are silent for so long are submitted again.
+const SUBMIT_AGAIN: Duration = Duration::from_millis(1_000);
+
+impl Door {
+    pub(super) async fn submit(&self, request: SubmitRequest, trace: Option<TraceContext>) -> Result<Transfer, Error> {
+        let submit::Submit { draft, wait } = request.check(&self.currencies)?;
+        let mut results = self.run(vec![Ok(draft)], wait, trace).await;
+        results.pop().unwrap_or_else(|| Err(Error::unavailable("the transfer got lost at the door; send it again")))
+    }
+
+    pub(super) async fn submit_batch(&self, request: &[u8], trace: Option<TraceContext>) -> Result<Vec<u8>, Error> {
+        let batch::Batch { transfers, wait, answer: detail } = batch::read(request, &self.currencies)?;
+        let results = self.run(transfers, wait, trace).await;
+        match detail {
+            Detail::Full => answer(&Results { results }),
+            Detail::Brief => {
+                let results = results.into_iter().map(|result| result.map(|transfer| transfer.brief())).collect();
+                answer(&Results { results })
+            }
+        }
+    }
+
+    /// Submits drafts and waits for them together; each stands or falls alone.
+    async fn run(
+        &self,
+        drafts: Vec<Result<Draft, Error>>,
+        wait: Wait,
+        trace: Option<TraceContext>,
+    ) -> Vec<Result<Transfer, Error>> {
+        let resolved: Vec<Result<(Draft, Vec<LegSpec>), Error>> =
+            drafts.into_iter().map(|draft| draft.and_then(|draft| self.resolve(draft))).collect();
+        let good: Vec<usize> = (0..resolved.len()).filter(|at| resolved[*at].is_ok()).collect();
+        let Some(waited) = self.waiting.group(good.len(), wait.until) else {
+            let overloaded = || Error::overloaded("too many transfers are waited for at this gateway", 100);
+            return resolved.into_iter().map(|draft| draft.and_then(|_| Err(overloaded()))).collect();
+        };
+        let send = |slot: usize| {
+            if let Ok((draft, legs)) = &resolved[good[slot]] {
+                let submit = self.message(draft, legs, wait.until, waited.ticket(slot));
+                self.outgoing.send(Address::Manager(self.genesis.partition_of(&draft.id)), submit, trace);
+            }
+        };
+        (0..good.len()).for_each(send);
+        let mut left = Duration::from_millis(wait.ms);
+        while !waited.settled(left.min(SUBMIT_AGAIN)).await {
+            left = left.saturating_sub(SUBMIT_AGAIN);
+            if left.is_zero() {
+                break;
+            }
+            waited.unsettled().into_iter().for_each(send);
+        }
+        let mut stands = waited.into_stands().into_iter();
+        let mut finish = |(draft, legs)| self.finish(draft, legs, stands.next().flatten());
+        resolved.into_iter().map(|draft| draft.and_then(&mut finish)).collect()
+    }
+
+    fn resolve(&self, draft: Draft) -> Result<(Draft, Vec<LegSpec>), Error> {
+        let spec = |(at, leg): (usize, &submit::Leg)| {
+            let shard = self.genesis.shard_of(&leg.account);
+            let shard = shard.ok_or_else(|| self.no_such_shard(&leg.account, draft.account_field(at)))?;
+            let (account, direction) = (leg.account.clone(), leg.direction);
+            Ok(LegSpec { account, shard, direction, amount: leg.amount, currency: leg.currency })
+        };
+        let legs = draft.legs.iter().enumerate().map(spec).collect::<Result<_, Error>>()?;
+        Ok((draft, legs))
+    }
+
+    fn message(&self, draft: &Draft, legs: &[LegSpec], until: Until, ticket: u64) -> Message {
+        Message::Submit(Submit {
+            id: draft.id,
+            protocol: draft.protocol,
+            legs: legs.to_vec(),
+            memo: draft.memo.clone(),
+            deadline_ms: draft.deadline_ms,
+            gateway: self.number,
+            ticket,
+            until_settled: until == Until::Settled,
+        })
+    }
+
+    fn finish(&self, draft: Draft, legs: Vec<LegSpec>, stands: Option<Stands>) -> Result<Transfer, Error> {
+        match stands {
+            Some(Stands::Recorded(progress)) => {
+                Ok(self.transfer_of(draft.id, draft.protocol, draft.memo, &legs, &progress))
+            }
+            Some(Stands::Conflict(fields)) => {
+                Err(Error::conflict(format!("the id {} has another body; an id is used once", draft.id), fields))
+            }
+            Some(Stands::Overloaded(retry_after_ms)) => {
+                Err(Error::overloaded("the transfer's manager has no room; nothing was recorded", retry_after_ms))
+            }
+            Some(Stands::Unavailable(why)) => Err(Error::unavailable(format!("{why}; send the same id again"))),
+            None => {
+                let name = self.name_of(Address::Manager(self.genesis.partition_of(&draft.id)));
+                let message = format!("{name} did not answer in time: send the same id again, which moves nothing twice");
+                Err(Error::unavailable(message))
+            }
+        }
+    }
+
+    pub(super) async fn transfer(&self, request: transfer::GetRequest) -> Result<Transfer, Error> {
+        let to = Address::Manager(self.genesis.partition_of(&request.id));
+        match self.ask(to, Question::Transfer(request.id)).await? {
+            AnswerBody::Transfer(Some(found)) => Ok(self.transfer_of_start(&found.0, &found.1)),
+            AnswerBody::Transfer(None) => Err(Error::transfer_not_found(request.id)),
+            other => Err(misunderstood(&other)),
+        }
+    }
+
+    /// The newest transfers of all partitions. The cursor says, for each partition, below which position to go on.
+    pub(super) async fn transfers(&self, request: transfer::ListRequest) -> Result<transfer::List, Error> {
+        let limit = request.rows();
+        let mut places = match &request.cursor {
+            Some(cursor) => self.read_cursor(cursor)?,
+            None => vec![Place::Newest; usize::from(self.genesis.managers)],
+        };
+        let filter = Filter {
+            status: request.status.map(status_of),
+            account: request.account,
+            overdue: request.overdue,
+            since: request.since,
+            before: None,
+            limit: u32::try_from(limit).unwrap_or(1),
+        };
+        let asks = self.genesis.partition_numbers().zip(&places).filter_map(|(no, place)| {
+            let before = match place {
+                Place::Newest => None,
+                Place::Below(seq) => Some(*seq),
+                Place::End => return None,
+            };
+            let filter = Filter { before, ..filter.clone() };
+            Some(async move { (no, self.ask(Address::Manager(no), Question::Transfers(filter)).await) })
+        });
+        let mut found: Vec<(PartitionNo, Seq, Start, Progress)> = Vec::new();
+        let mut goes_on = vec![None; places.len()];
+        for (no, body) in futures::future::join_all(asks).await {
+            let AnswerBody::Transfers(transfers, next) = body? else {
+                return Err(Error::unavailable("an actor gave an answer that does not fit"));
+            };
+            let at = usize::from(no.0);
+            goes_on[at] = next;
+            // Until something of it is on the page, a partition goes on where it is; if it had nothing, where it got to.
+            if transfers.is_empty() {
+                places[at] = next.map_or(Place::End, Place::Below);
+            }
+            found.extend(transfers.into_iter().map(|(seq, start, progress)| (no, seq, start, progress)));
+        }
+        found.sort_by_key(|(no, seq, start, _)| (std::cmp::Reverse(start.accepted_at), *no, std::cmp::Reverse(*seq)));
+        let mut transfers = Vec::new();
+        let mut left: Vec<usize> = vec![0; places.len()];
+        found.iter().for_each(|(no, ..)| left[usize::from(no.0)] += 1);
+        for (no, seq, start, progress) in found.into_iter().take(limit) {
+            let at = usize::from(no.0);
+            left[at] -= 1;
+            places[at] = match (left[at], goes_on[at]) {
+                (0, None) => Place::End,
+                (0, Some(next)) => Place::Below(next),
+                _ => Place::Below(seq),
+            };
+            transfers.push(self.transfer_of_start(&start, &progress));
+        }
+        let is_over = places.iter().all(|place| *place == Place::End);
+        let cursor = (!is_over).then(|| places.iter().map(Place::write).collect::<Vec<_>>().join("."));
+        Ok(transfer::List { transfers, cursor })
+    }
+
+    fn read_cursor(&self, cursor: &str) -> Result<Vec<Place>, Error> {
+        let places: Option<Vec<Place>> = cursor.split('.').map(Place::read).collect();
+        places
+            .filter(|places| places.len() == usize::from(self.genesis.managers))
+            .ok_or_else(|| Error::invalid("cursor", "`cursor` is not one that this list gave"))
+    }
+
+    fn transfer_of_start(&self, start: &Start, progress: &Progress) -> Transfer {
+        self.transfer_of(start.id, start.protocol, start.memo.clone(), start.legs(), progress)
+    }
+
+    fn transfer_of(
+        &self,
+        id: TransferId,
+        protocol: remit_core::protocol::Protocol,
+        memo: Option<Arc<str>>,
+        legs: &[LegSpec],
+        progress: &Progress,
+    ) -> Transfer {
+        let leg = |(at, leg): (usize, &LegSpec)| transfer::Leg {
+            account: leg.account.clone(),
+            shard: Arc::clone(&self.shard_names[usize::from(leg.shard.0)]),
+            direction: leg.direction,
+            amount: leg.amount,
+            currency: leg.currency,
+            state: progress.legs.get(at).copied().map_or(LegState::Pending, leg_state),
+        };
+        let first = legs.first().map(|leg| leg.currency);
+        Transfer {
+            id,
+            status: match progress.status {
+                Status::Accepted => transfer::Status::Accepted,
+                Status::InProgress => transfer::Status::InProgress,
+                Status::Ended(Outcome::Completed) => transfer::Status::Completed,
+                Status::Ended(Outcome::Rejected) => transfer::Status::Rejected,
+                Status::Ended(Outcome::Compensated) => transfer::Status::Compensated,
+                Status::Parked => transfer::Status::Parked,
+            },
+            protocol,
+            reason: progress.reason,
+            currency: first.filter(|first| legs.iter().all(|leg| leg.currency == *first)),
+            memo,
+            legs: legs.iter().enumerate().map(leg).collect(),
+            accepted_at: progress.accepted_at,
+            deadline_at: progress.deadline_at,
+            settled_at: progress.settled_at,
+            overdue: progress.overdue,
+        }
+    }
+}
+
+/// Where a list goes on in one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Newest,
+    Below(Seq),
+    End,
+}
+
+impl Place {
+    fn write(&self) -> String {
+        match self {
+            Self::Newest => "n".into(),
+            Self::Below(seq) => seq.0.to_string(),
+            Self::End => "e".into(),
+        }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "n" => Some(Self::Newest),
+            "e" => Some(Self::End),
+            digits => digits.parse().ok().map(|seq| Self::Below(Seq(seq))),
+        }
+    }
+}
+
+fn leg_state(word: LegWord) -> LegState {
+    match word {
+        LegWord::Pending => LegState::Pending,
+        LegWord::Held => LegState::Held,
+        LegWord::Posted => LegState::Posted,
+        LegWord::Refused => LegState::Refused,
+        LegWord::Cancelled => LegState::Cancelled,
+        LegWord::Released => LegState::Released,
+        LegWord::Compensated => LegState::Compensated,
+    }
+}
+
+fn status_of(status: transfer::Status) -> Status {
+    match status {
+        transfer::Status::Accepted => Status::Accepted,
+        transfer::Status::InProgress => Status::InProgress,
+        transfer::Status::Completed => Status::Ended(Outcome::Completed),
+        transfer::Status::Rejected => Status::Ended(Outcome::Rejected),
+        transfer::Status::Compensated => Status::Ended(Outcome::Compensated),
+        transfer::Status::Parked => Status::Parked,
+    }
+}

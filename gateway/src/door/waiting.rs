@@ -1,0 +1,176 @@
+//! Clients that wait for transfers.
+//!
+//! A request waits in one place for all its transfers, each with a slot. A word from a manager bears the ticket of the
+//! slot, so that two clients with the same id and different bodies are told apart. Whatever is silent is submitted again:
+//! the id makes that harmless.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use remit_actors::message::{Standing, Stands};
+use remit_api::submit::Until;
+use tokio::sync::Notify;
+
+/// How many bits of a ticket are the slot; a batch has at most 8,192 members.
+const SLOT_BITS: u32 = 13;
+/// Groups are found by number in so many maps, so that requests seldom meet at a lock.
+const MAPS: usize = 16;
+
+/// All that waits.
+pub(super) struct Waiting {
+    last: AtomicU64,
+    groups: Vec<Mutex<std::collections::HashMap<u64, Arc<Group>>>>,
+    slots: AtomicUsize,
+    slots_max: usize,
+}
+
+/// The transfers that one request waits for.
+pub(super) struct Group {
+    number: u64,
+    until: Until,
+    slots: Mutex<Slots>,
+    /// Signalled when every slot has what is waited for.
+    settled: Notify,
+}
+
+struct Slots {
+    stands: Vec<Slot>,
+    unsettled: usize,
+}
+
+#[derive(Clone, Default)]
+struct Slot {
+    stands: Option<Stands>,
+    is_settled: bool,
+}
+
+impl Waiting {
+    pub(super) fn new(slots_max: usize) -> Self {
+        let groups = (0..MAPS).map(|_| Mutex::default()).collect();
+        Self { last: AtomicU64::new(0), groups, slots: AtomicUsize::new(0), slots_max }
+    }
+
+    /// Room for so many transfers of one request; `None` if too many are waited for already.
+    pub(super) fn group(self: &Arc<Self>, size: usize, until: Until) -> Option<Waited> {
+        let before = self.slots.fetch_add(size, Relaxed);
+        if before + size > self.slots_max {
+            self.slots.fetch_sub(size, Relaxed);
+            return None;
+        }
+        let number = self.last.fetch_add(1, Relaxed);
+        let slots = Mutex::new(Slots { stands: vec![Slot::default(); size], unsettled: size });
+        let group = Arc::new(Group { number, until, slots, settled: Notify::new() });
+        self.map(number).lock().insert(number, Arc::clone(&group));
+        Some(Waited { waiting: Arc::clone(self), group, size })
+    }
+
+    fn map(&self, number: u64) -> &Mutex<std::collections::HashMap<u64, Arc<Group>>> {
+        let at = usize::try_from(number % 16).unwrap_or_default();
+        &self.groups[at]
+    }
+
+    /// Takes in a manager's word.
+    pub(super) fn hear(&self, standing: Standing) {
+        let number = standing.ticket >> SLOT_BITS;
+        let Ok(slot) = usize::try_from(standing.ticket & ((1 << SLOT_BITS) - 1)) else { return };
+        let group = self.map(number).lock().get(&number).cloned();
+        if let Some(group) = group {
+            group.hear(slot, standing.stands);
+        }
+    }
+}
+
+impl Group {
+    fn hear(&self, slot: usize, stands: Stands) {
+        let mut slots = self.slots.lock();
+        let Slots { stands: all, unsettled } = &mut *slots;
+        let Some(slot) = all.get_mut(slot) else { return };
+        // Once a transfer is known to be recorded, an actor that is away or full can't make it unrecorded.
+        let is_known = matches!(slot.stands, Some(Stands::Recorded(_)));
+        if slot.is_settled || (is_known && matches!(stands, Stands::Overloaded(_) | Stands::Unavailable(_))) {
+            return;
+        }
+        slot.is_settled = match &stands {
+            Stands::Recorded(progress) => self.until == Until::Accepted || progress.status.is_end() || is_stuck(progress),
+            Stands::Conflict(_) | Stands::Overloaded(_) | Stands::Unavailable(_) => true,
+        };
+        *unsettled -= usize::from(slot.is_settled);
+        slot.stands = Some(stands);
+        if *unsettled == 0 {
+            self.settled.notify_one();
+        }
+    }
+}
+
+/// A parked transfer will not settle by waiting.
+fn is_stuck(progress: &remit_actors::message::Progress) -> bool {
+    progress.status == remit_actors::message::Status::Parked
+}
+
+/// A request's place to wait; given back when dropped.
+pub(super) struct Waited {
+    waiting: Arc<Waiting>,
+    group: Arc<Group>,
+    size: usize,
+}
+
+impl Waited {
+    /// The ticket of a slot.
+    pub(super) fn ticket(&self, slot: usize) -> u64 {
+        (self.group.number << SLOT_BITS) | u64::try_from(slot).unwrap_or_default()
+    }
+
+    /// Waits until every slot has what is waited for, but no longer than this. Says whether it has.
+    pub(super) async fn settled(&self, within: Duration) -> bool {
+        if self.group.slots.lock().unsettled == 0 {
+            return true;
+        }
+        tokio::time::timeout(within, self.group.settled.notified()).await.is_ok()
+    }
+
+    /// The slots that do not have what is waited for.
+    pub(super) fn unsettled(&self) -> Vec<usize> {
+        let slots = self.group.slots.lock();
+        (0..slots.stands.len()).filter(|slot| !slots.stands[*slot].is_settled).collect()
+    }
+
+    /// What is known of each slot.
+    pub(super) fn into_stands(self) -> Vec<Option<Stands>> {
+        let mut slots = self.group.slots.lock();
+        slots.stands.drain(..).map(|slot| slot.stands).collect()
+    }
+}
+
+impl Drop for Waited {
+    fn drop(&mut self) {
+        self.waiting.map(self.group.number).lock().remove(&self.group.number);
+        self.waiting.slots.fetch_sub(self.size, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_waits_for_all_its_slots_and_gives_its_room_back() {
+        let waiting = Arc::new(Waiting::new(3));
+        let waited = waiting.group(2, Until::Accepted).unwrap();
+        assert!(waiting.group(2, Until::Accepted).is_none());
+        let id = remit_core::id::TransferId([1; 16]);
+        for slot in 0..2 {
+            assert!(!waited.settled(Duration::ZERO).await);
+            let stands = Stands::Overloaded(slot);
+            waiting.hear(Standing { id, ticket: waited.ticket(usize::try_from(slot).unwrap()), stands });
+        }
+        assert!(waited.settled(Duration::from_secs(5)).await);
+        assert_eq!(waited.into_stands(), [Some(Stands::Overloaded(0)), Some(Stands::Overloaded(1))]);
+        assert!(waiting.group(3, Until::Accepted).is_some());
+    }
+}

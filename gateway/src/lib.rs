@@ -1,0 +1,19 @@
+//! The doors and the command line: what a node needs around its actors.
+//!
+//! - [`settings`]: what an operator can change, in layers;
+//! - [`datadir`]: the one process that owns a data folder;
+//! - [`broker`]: the private `nats-server` of a node that is given none;
+//! - [`connection`]: how to reach the broker;
+//! - [`node`]: all of it together, started from the outside in;
+//! - [`door`]: requests in, answers out;
+//! - [`log`]: what a process says while it works;
+//! - [`cli`]: the command line.
+
+pub mod broker;
+pub mod cli;
+pub mod connection;
+pub mod datadir;
+pub mod door;
+pub mod log;
+pub mod node;
+pub mod settings;

@@ -1,0 +1,383 @@
+//! A node: one process with every role. It starts from the outside in, and ends the other way round.
+//!
+//! The data folder is taken first, so that nobody else can be at work in it; then the broker is there; then the
+//! deployment's facts are settled; then the actors open their databases; and only then does the door open.
+
+pub mod founding;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use remit_actors::{
+    bus::{Bus, NodeBus, Options as BusOptions},
+    durable,
+    genesis::Genesis,
+    guardian::{self, Child, ChildStatus, Guardian, Limits, State},
+    machine::{Failure, Machine},
+    manager::{Manager, ManagerOptions},
+    message::Address,
+    shard::{Shard, ShardOptions},
+    store::{
+        books::BooksOptions,
+        register::RegisterOptions,
+        row::{ShardEntry, TransferEntry},
+        sqlite::Sqlite,
+    },
+    supervision,
+};
+use remit_core::id::{PartitionNo, ShardNo, default_name};
+use tokio::runtime::Handle;
+
+use crate::{
+    broker::{self, Broker},
+    connection::connection,
+    datadir::{self, DataDir},
+    door::{self, Door, nats::NatsDoor},
+    settings::{Hops, Resolved, Settings},
+};
+
+/// How long the actors may take to open their databases until the node says that it does not come up.
+const UP_WITHIN: Duration = Duration::from_secs(60);
+/// How long the bus may take to hand over what it has when the node ends.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
+/// The most messages in one frame.
+const FRAME_MESSAGES_MAX: usize = 4_096;
+/// Shards end after managers, so that a manager's last commands still find them.
+const GROUP_OF_MANAGERS: u32 = 0;
+const GROUP_OF_SHARDS: u32 = 1;
+
+/// How a node is started.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Start {
+    /// Whether a new deployment may be made on a broker that is not private (R16).
+    pub create: bool,
+}
+
+/// A running node.
+pub struct Node {
+    dir: DataDir,
+    broker: Option<Broker>,
+    client: async_nats::Client,
+    client_url: String,
+    bus: Arc<NodeBus>,
+    guardian: guardian::Handle,
+    door: NatsDoor,
+    drain_within: Duration,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its data folder can't be taken.
+    #[error("the node can't start")]
+    DataDir(#[from] datadir::Error),
+    /// Its private broker can't be started.
+    #[error("the private broker can't be started")]
+    Broker(#[from] broker::Error),
+    /// The broker can't be reached.
+    #[error("the broker can't be reached: {0}")]
+    Connection(remit_api::Error),
+    /// The deployment's facts can't be settled.
+    #[error("the deployment can't be served from this folder")]
+    Founding(#[from] founding::Error),
+    /// The bus can't be started.
+    #[error("the bus can't be started")]
+    Bus(#[from] remit_actors::bus::Error),
+    /// A thread can't be started.
+    #[error("the actors can't be started")]
+    Guardian(#[source] std::io::Error),
+    /// Actors did not come up.
+    #[error("these actors did not come up: {0}")]
+    NotUp(String),
+    /// The deployment's facts can't be served.
+    #[error("the door can't be opened")]
+    Door(#[from] door::InvalidCurrencies),
+    /// The broker did not take the service.
+    #[error("the door can't be opened")]
+    Service(#[from] door::nats::Unoffered),
+}
+
+impl Node {
+    /// Starts a node and returns when it serves.
+    ///
+    /// # Errors
+    /// Whatever keeps it from serving; what was started is ended again.
+    pub async fn start(resolved: &Resolved, start: Start) -> Result<Self, Error> {
+        let settings = &resolved.settings;
+        let dir = DataDir::take(&settings.node.data_dir)?;
+        let broker = match settings.nats.url.is_empty() {
+            true => Some(Broker::start(&dir, broker::Options::from(settings)).await?),
+            false => None,
+        };
+        match Self::on(resolved, start, dir.path(), broker.as_ref()).await {
+            Ok(running) => Ok(running.with(dir, broker)),
+            Err(error) => {
+                if let Some(broker) = broker {
+                    broker.stop().await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn on(resolved: &Resolved, start: Start, dir: &Path, broker: Option<&Broker>) -> Result<Running, Error> {
+        let settings = &resolved.settings;
+        let mut connect = connection(settings);
+        if let Some(broker) = broker {
+            connect.url = broker.url().to_owned();
+        }
+        let name = settings.node.name_or_host();
+        let client = connect_to(&connect, &name).await?;
+        let facts = async_nats::jetstream::new(client.clone());
+        let create = start.create || broker.is_some();
+        let founded = founding::settle(resolved, dir, &facts, create).await?;
+        let genesis = Arc::new(founded.genesis);
+
+        let mut options = BusOptions::new(Handle::current(), &genesis.deployment);
+        options.hops = match settings.bus.hops {
+            Hops::Local => remit_actors::bus::Hops::Local,
+            Hops::JetStream => remit_actors::bus::Hops::JetStream,
+        };
+        options.frame_streams = settings.bus.frame_streams;
+        options.frame_bytes_max = usize::try_from(settings.bus.frame_bytes_max).unwrap_or(usize::MAX);
+        options.stream_bytes_max = settings.bus.stream_bytes_max;
+        options.stream_age = Duration::from_millis(settings.bus.stream_age_ms);
+        let bus = NodeBus::start(client.clone(), options).await?;
+
+        let children = children(settings, &genesis, dir, &name, founded.is_new);
+        let guardian = Guardian::start(guarding(settings, &name), children, Arc::clone(&bus) as Arc<dyn Bus>)
+            .map_err(Error::Guardian)?;
+        for (address, inlet) in guardian.inlets() {
+            bus.attach(address, inlet);
+        }
+        wait_until_up(&guardian).await?;
+        founding::is_complete(dir)?;
+
+        let number = rand_u64();
+        let waiting_max = usize::try_from(settings.transfers.open_max).unwrap_or(usize::MAX);
+        let door = Door::open(
+            Arc::clone(&genesis),
+            number,
+            Arc::clone(&bus) as Arc<dyn Bus>,
+            guardian.clone(),
+            &Handle::current(),
+            door::Options {
+                node: name,
+                waiting_max: waiting_max.saturating_mul(usize::from(genesis.managers)),
+                frame_messages_max: FRAME_MESSAGES_MAX,
+            },
+        )?;
+        bus.attach(Address::Gateway(number), Arc::clone(&door) as Arc<dyn remit_actors::bus::Inlet>);
+        let door = NatsDoor::open(client.clone(), door).await?;
+        let drain_within = Duration::from_millis(settings.supervision.drain_ms);
+        Ok(Running { client, client_url: connect.shown_url(), bus, guardian, door, drain_within })
+    }
+
+    /// Where clients reach it.
+    #[must_use]
+    pub fn client_url(&self) -> &str {
+        &self.client_url
+    }
+
+    /// Its private broker's process, if it has one and it is up.
+    #[must_use]
+    pub fn nats_pid(&self) -> Option<u32> {
+        self.broker.as_ref().and_then(Broker::pid)
+    }
+
+    /// Its data folder, as an absolute path.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Its actors, as they stand.
+    #[must_use]
+    pub fn actors(&self) -> Vec<ChildStatus> {
+        self.guardian.status()
+    }
+
+    /// Ends it in order: the door, the managers, the shards, the bus, the broker. What is cut off by the bound goes on
+    /// from its database at the next start.
+    pub async fn drain(self) -> Drained {
+        self.door.close().await;
+        let actors = self.guardian.drain(self.drain_within).await;
+        let flushed = self.bus.stop(FLUSH_WITHIN).await;
+        // Without a broker there is nothing left to flush to.
+        self.client.drain().await.ok();
+        if let Some(broker) = self.broker {
+            broker.stop().await;
+        }
+        Drained { actors, flushed }
+    }
+}
+
+/// A node without what must outlive it.
+struct Running {
+    client: async_nats::Client,
+    client_url: String,
+    bus: Arc<NodeBus>,
+    guardian: guardian::Handle,
+    door: NatsDoor,
+    drain_within: Duration,
+}
+
+impl Running {
+    fn with(self, dir: DataDir, broker: Option<Broker>) -> Node {
+        let Self { client, client_url, bus, guardian, door, drain_within } = self;
+        Node { dir, broker, client, client_url, bus, guardian, door, drain_within }
+    }
+}
+
+/// How a drain went.
+#[derive(Clone, Debug)]
+pub struct Drained {
+    /// The actors.
+    pub actors: guardian::Drained,
+    /// Whether the broker has all that was sent.
+    pub flushed: bool,
+}
+
+impl fmt::Display for Drained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let guardian::Drained { drained, failed, left } = &self.actors;
+        write!(f, "{} actors drained", drained.len())?;
+        if !failed.is_empty() {
+            let failed: Vec<String> = failed.iter().map(|(name, why)| format!("{name} ({why})")).collect();
+            write!(f, "; failed: {}", failed.join(", "))?;
+        }
+        if !left.is_empty() {
+            write!(f, "; cut off, and going on from their databases at the next start: {}", left.join(", "))?;
+        }
+        if !self.flushed {
+            write!(f, "; the broker did not confirm the last frames, which are asked for again at the next start")?;
+        }
+        Ok(())
+    }
+}
+
+async fn connect_to(connect: &remit_api::Connect, name: &str) -> Result<async_nats::Client, Error> {
+    let options = remit_api::connect::options(connect, &format!("remit node {name}")).await.map_err(Error::Connection)?;
+    let addresses = connect.addresses().map_err(Error::Connection)?;
+    let connected = options.connect(addresses).await;
+    connected.map_err(|error| Error::Connection(remit_api::connect::refused(connect, &error)))
+}
+
+async fn wait_until_up(guardian: &guardian::Handle) -> Result<(), Error> {
+    let watched = guardian.clone();
+    let is_up = |children: &[ChildStatus]| children.iter().all(|child| child.state == State::Up);
+    // An actor that is set aside will not come up by waiting.
+    let is_settled = move |children: &[ChildStatus]| {
+        is_up(children) || children.iter().any(|child| child.state == State::Quarantined)
+    };
+    let waited = tokio::task::spawn_blocking(move || watched.wait(UP_WITHIN, is_settled)).await;
+    let children = guardian.status();
+    if waited.unwrap_or(false) && is_up(&children) {
+        return Ok(());
+    }
+    let missing = children.iter().filter(|child| child.state != State::Up).map(|child| {
+        let why = child.last_failure.as_deref().unwrap_or("it is still opening its database");
+        format!("{} ({why})", child.name)
+    });
+    Err(Error::NotUp(missing.collect::<Vec<_>>().join("; ")))
+}
+
+fn guarding(settings: &Settings, node: &str) -> guardian::Options {
+    let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let (turns, supervision) = (&settings.turns, &settings.supervision);
+    guardian::Options {
+        arbiter_threads: usize::from(settings.node.arbiter_threads),
+        turns: durable::Options {
+            batch_messages_max: size(turns.batch_messages_max),
+            room: [size(turns.lane_replies_max), size(turns.lane_dos_max), size(turns.lane_submits_max)],
+            ..durable::Options::default()
+        },
+        limits: Limits {
+            restart_first_ms: supervision.restart_first_ms,
+            restart_max_ms: supervision.restart_max_ms,
+            failures_max: size(supervision.failures_max),
+            failures_period_ms: supervision.failures_period_ms,
+            quarantine_retry_ms: supervision.quarantine_retry_ms,
+        },
+        ..guardian::Options::new(node)
+    }
+}
+
+/// The shards and managers of the deployment, each with what makes it from its database.
+fn children(settings: &Settings, genesis: &Arc<Genesis>, dir: &Path, node: &str, create: bool) -> Vec<Child> {
+    let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let (store, transfers) = (&settings.store, &settings.transfers);
+    let flush_rows = u64::from(store.flush_rows);
+    let shard_options = ShardOptions {
+        books: BooksOptions {
+            accounts_max: size(store.cache_accounts_max),
+            legs_max: size(store.cache_legs_max),
+            flush_rows,
+        },
+        partitions: genesis.managers,
+        frame_messages_max: FRAME_MESSAGES_MAX,
+    };
+    let manager_options = ManagerOptions {
+        register: RegisterOptions { ended_max: size(store.cache_transfers_max), flush_rows },
+        open_max: size(transfers.open_max),
+        retry_first_ms: transfers.retry_first_ms,
+        retry_max_ms: transfers.retry_max_ms,
+        retries_per_second_max: transfers.retries_per_second_max,
+        overdue_ms: transfers.overdue_ms,
+        frame_messages_max: FRAME_MESSAGES_MAX,
+    };
+    let files = Files { genesis: Arc::clone(genesis), dir: dir.to_owned(), node: node.to_owned(), create };
+    let managers = genesis.partition_numbers().map(|no| {
+        let files = files.clone();
+        let factory: guardian::Factory = Arc::new(move |start| files.manager(no, manager_options, start));
+        let (name, address) = (default_name('m', no.0), Address::Manager(no));
+        Child { name, address, group: GROUP_OF_MANAGERS, factory }
+    });
+    let shards = genesis.shard_numbers().zip(&genesis.shards).map(|(no, name)| {
+        let (files, of) = (files.clone(), name.clone());
+        let factory: guardian::Factory = Arc::new(move |_| files.shard(no, &of, shard_options));
+        Child { name: name.clone(), address: Address::Shard(no), group: GROUP_OF_SHARDS, factory }
+    });
+    managers.chain(shards).collect()
+}
+
+/// The databases of this node.
+#[derive(Clone)]
+struct Files {
+    genesis: Arc<Genesis>,
+    dir: PathBuf,
+    node: String,
+    /// Only while the deployment is being made may a file be missing (R16).
+    create: bool,
+}
+
+impl Files {
+    fn manager(
+        &self,
+        no: PartitionNo,
+        options: ManagerOptions,
+        start: supervision::Start,
+    ) -> Result<Box<dyn Machine>, Failure> {
+        let now = durable::system_clock();
+        let path = self.dir.join("managers").join(format!("m{}.db", no.0));
+        let file = Sqlite::<TransferEntry>::open(&path, &self.genesis, self.create, now)?;
+        Ok(Box::new(Manager::open(no, file, options, start.recovery, &self.node, now)?))
+    }
+
+    fn shard(&self, no: ShardNo, name: &str, options: ShardOptions) -> Result<Box<dyn Machine>, Failure> {
+        let now = durable::system_clock();
+        let path = self.dir.join("shards").join(format!("{name}.db"));
+        let file = Sqlite::<ShardEntry>::open(&path, &self.genesis, self.create, now)?;
+        Ok(Box::new(Shard::open(no, file, options, &self.node, now)?))
+    }
+}
+
+/// A number that no other gateway has drawn.
+fn rand_u64() -> u64 {
+    let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+    high ^ low
+}

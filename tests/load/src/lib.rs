@@ -1,0 +1,260 @@
+//! The load generator behind benchmarks. It knows the doors only: what it measures is what a client sees.
+//!
+//! It is honest: accounts are funded by transfers, every id is new, a transfer counts when its end is known, and only if it
+//! completed.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use futures::future::try_join_all;
+use remit_api::{
+    Client, Error,
+    account::OpenRequest,
+    batch::{BatchRequest, Detail},
+    submit::{SubmitRequest, Until},
+    transfer::Status,
+};
+use remit_core::{
+    account::Kind,
+    id::{AccountId, TransferId},
+    money::{Amount, Currency},
+    protocol::Protocol,
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// What to do to a deployment.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// How each transfer is made all-or-nothing.
+    pub protocol: Protocol,
+    /// How many accounts there are: 2 or more. They are opened and funded if they are not there.
+    pub accounts: u64,
+    /// How many clients submit at the same time, each one request after the other.
+    pub clients: u64,
+    /// Transfers in one request: 1 to 8,192; 1 is `transfer.submit`.
+    pub batch: u64,
+    /// For how long.
+    pub time: Duration,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// Completed transfers in a second, warm-up not counted.
+    pub transfers_per_s: f64,
+    /// The time from request to answer, by share of the requests.
+    pub p50_ms: f64,
+    /// As above.
+    pub p90_ms: f64,
+    /// As above.
+    pub p99_ms: f64,
+    /// As above.
+    pub max_ms: f64,
+    /// How many transfers completed.
+    pub completed: u64,
+    /// How many were rejected.
+    pub rejected: u64,
+    /// How many were compensated.
+    pub compensated: u64,
+    /// How many were not settled in time, or refused at the door.
+    pub unknown: u64,
+}
+
+/// What each account begins with, in cents.
+const FUNDS: i64 = 1_000_000_000;
+/// How long a request waits for its transfers.
+const WAIT_MS: u64 = 60_000;
+/// Requests in flight while accounts are opened and funded.
+const SETTING_UP: usize = 64;
+
+/// An account of the load, by its number.
+///
+/// # Panics
+/// Never: the name is within the rules.
+#[must_use]
+pub fn account(no: u64) -> AccountId {
+    AccountId::parse(&format!("load-{no}")).expect("a short plain name is an id")
+}
+
+fn eur() -> Currency {
+    Currency::parse("EUR").expect("EUR is a currency")
+}
+
+/// A new time-ordered transfer id.
+#[must_use]
+pub fn new_id() -> TransferId {
+    TransferId(Uuid::now_v7().into_bytes())
+}
+
+/// Opens and funds the accounts of a load. Calls `progress` with how many are ready.
+///
+/// # Errors
+/// The deployment does not take an account, or a deposit.
+pub async fn set_up(client: &Client, accounts: u64, progress: &(dyn Fn(u64) + Sync)) -> Result<(), Error> {
+    let world = AccountId::parse("load-world").map_err(|wrong| Error::invalid("id", wrong.to_string()))?;
+    let external = OpenRequest { kind: Some(Kind::External), ..OpenRequest::new(world.clone(), eur()) };
+    client.account_open(&external).await?;
+    let ready = AtomicU64::new(0);
+    let next = AtomicU64::new(0);
+    let worker = || async {
+        loop {
+            let no = next.fetch_add(1, Relaxed);
+            if no >= accounts {
+                return Ok::<_, Error>(());
+            }
+            client.account_open(&OpenRequest::new(account(no), eur())).await?;
+            progress(ready.fetch_add(1, Relaxed) + 1);
+        }
+    };
+    try_join_all((0..SETTING_UP).map(|_| worker())).await?;
+    let amount = Amount::new(FUNDS).expect("it is more than 0");
+    let all: Vec<u64> = (0..accounts).collect();
+    for some in all.chunks(4_096) {
+        let deposit = |no: &u64| SubmitRequest::payment(new_id(), world.clone(), account(*no), amount, eur());
+        let request = batch(some.iter().map(deposit).collect());
+        for result in client.transfer_submit_batch_brief(&request).await? {
+            let deposited = result?;
+            if deposited.status != Status::Completed {
+                return Err(Error::unavailable(format!("the deposit {} is {:?}", deposited.id, deposited.status)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts the load on a deployment whose accounts are set up. Calls `progress` with how many transfers have completed.
+///
+/// # Errors
+/// A request failed as a whole.
+pub async fn run(client: &Client, load: &Load, progress: &(dyn Fn(u64) + Sync)) -> Result<Report, Error> {
+    let counts = Arc::new(Counts::default());
+    let begin = Instant::now();
+    let worker = |seed| one_client(client, load, Numbers(seed), begin, &counts, progress);
+    let latencies = try_join_all((1..=load.clients).map(worker)).await?;
+    let took = begin.elapsed().as_secs_f64();
+    let mut latencies: Vec<f64> = latencies.into_iter().flatten().collect();
+    latencies.sort_by(f64::total_cmp);
+    let completed = counts.completed.load(Relaxed);
+    Ok(Report {
+        transfers_per_s: as_f64(completed) / took,
+        p50_ms: share(&latencies, 50),
+        p90_ms: share(&latencies, 90),
+        p99_ms: share(&latencies, 99),
+        max_ms: latencies.last().copied().unwrap_or_default(),
+        completed,
+        rejected: counts.rejected.load(Relaxed),
+        compensated: counts.compensated.load(Relaxed),
+        unknown: counts.unknown.load(Relaxed),
+    })
+}
+
+#[derive(Default)]
+struct Counts {
+    completed: AtomicU64,
+    rejected: AtomicU64,
+    compensated: AtomicU64,
+    unknown: AtomicU64,
+}
+
+impl Counts {
+    fn count(&self, status: Option<Status>) {
+        let counter = match status {
+            Some(Status::Completed) => &self.completed,
+            Some(Status::Rejected) => &self.rejected,
+            Some(Status::Compensated) => &self.compensated,
+            _ => &self.unknown,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+}
+
+async fn one_client(
+    client: &Client,
+    load: &Load,
+    mut numbers: Numbers,
+    begin: Instant,
+    counts: &Counts,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<f64>, Error> {
+    let mut latencies = Vec::new();
+    while begin.elapsed() < load.time {
+        let transfers: Vec<SubmitRequest> = (0..load.batch).map(|_| payment(load, &mut numbers)).collect();
+        let sent = Instant::now();
+        if load.batch == 1 {
+            for mut transfer in transfers {
+                (transfer.wait, transfer.wait_ms) = (Some(Until::Settled), Some(WAIT_MS));
+                counts.count(client.transfer_submit(&transfer).await.ok().map(|transfer| transfer.status));
+            }
+        } else {
+            for result in client.transfer_submit_batch_brief(&batch(transfers)).await? {
+                counts.count(result.ok().map(|transfer| transfer.status));
+            }
+        }
+        latencies.push(sent.elapsed().as_secs_f64() * 1_000.0);
+        progress(counts.completed.load(Relaxed));
+    }
+    Ok(latencies)
+}
+
+fn payment(load: &Load, numbers: &mut Numbers) -> SubmitRequest {
+    let from = numbers.below(load.accounts);
+    let to = (from + 1 + numbers.below(load.accounts - 1)) % load.accounts;
+    let amount = i64::try_from(1 + numbers.below(100)).ok().and_then(Amount::new).expect("it is 1 to 100");
+    let payment = SubmitRequest::payment(new_id(), account(from), account(to), amount, eur());
+    SubmitRequest { protocol: Some(load.protocol), ..payment }
+}
+
+fn batch(transfers: Vec<SubmitRequest>) -> BatchRequest {
+    BatchRequest { transfers, wait: Some(Until::Settled), wait_ms: Some(WAIT_MS), answer: Some(Detail::Brief) }
+}
+
+/// Numbers that look random and are the same in every run (SplitMix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound.max(1)
+    }
+}
+
+fn share(sorted: &[f64], percent: usize) -> f64 {
+    let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(at).copied().unwrap_or_default()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a count of transfers is far below 2^52")]
+fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_the_latencies_is_one_of_them() {
+        let sorted: Vec<f64> = (1..=100_u8).map(f64::from).collect();
+        assert_eq!([50, 90, 99].map(|percent| share(&sorted, percent)), [51.0, 91.0, 100.0]);
+        assert_eq!(share(&[], 50), 0.0);
+    }
+
+    #[test]
+    fn a_payment_never_goes_to_its_payer() {
+        let load = Load { protocol: Protocol::default(), accounts: 2, clients: 1, batch: 1, time: Duration::ZERO };
+        let mut numbers = Numbers(1);
+        for _ in 0..100 {
+            let payment = payment(&load, &mut numbers);
+            assert_ne!(payment.from, payment.to);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Helpers of the tests that need more than one crate.
+
+pub mod nats;
