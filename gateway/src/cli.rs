@@ -1,10 +1,10 @@
 //! The command line: one program that runs a node and asks a deployment.
 //!
 //! - here: what commands there are, and how one runs from its words to its exit status;
-//! - [`exit`] and [`error`]: what the shell is told, and what the person;
-//! - [`session`]: settings, the connection, and the currencies that amounts are written in; [`words`]: reading arguments;
-//! - [`output`] and [`render`]: tables for people, bodies as JSON for programs;
-//! - [`up`]: a node; [`import`]: a file of payments; [`demo`]: all of it at once; the rest asks one thing each.
+//! - `exit` and `error`: what the shell is told, and what the person;
+//! - `session`: settings, the connection, and the currencies that amounts are written in; `words`: reading arguments;
+//! - `output` and `render`: tables for people, bodies as JSON for programs;
+//! - `up`: a node; `import`: a file of payments; `demo`: all of it at once; the rest asks one thing each.
 
 mod account;
 mod audit;

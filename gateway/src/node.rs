@@ -261,7 +261,8 @@ impl fmt::Display for Drained {
 }
 
 async fn connect_to(connect: &remit_api::Connect, name: &str) -> Result<async_nats::Client, Error> {
-    let options = remit_api::connect::options(connect, &format!("remit node {name}")).await.map_err(Error::Connection)?;
+    let options =
+        remit_api::connect::options(connect, &format!("remit node {name}")).await.map_err(Error::Connection)?;
     let addresses = connect.addresses().map_err(Error::Connection)?;
     let connected = options.connect(addresses).await;
     connected.map_err(|error| Error::Connection(remit_api::connect::refused(connect, &error)))

@@ -37,11 +37,13 @@ pub struct Options {
     pub sync_always: bool,
     /// The largest payload that it takes, in bytes.
     pub max_payload: usize,
+    /// Who may come in, in the words of its configuration; empty: anyone.
+    pub authorization: &'static str,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { jetstream: true, sync_always: false, max_payload: 1 << 20 }
+        Self { jetstream: true, sync_always: false, max_payload: 1 << 20, authorization: "" }
     }
 }
 
@@ -181,6 +183,9 @@ impl NatsServer {
         if self.options.jetstream {
             let sync = if self.options.sync_always { "\n  sync_interval: always" } else { "" };
             text += &format!("jetstream {{\n  store_dir: \"{folder}/store\"\n  max_file_store: 8GB{sync}\n}}\n");
+        }
+        if !self.options.authorization.is_empty() {
+            text += &format!("authorization {{ {} }}\n", self.options.authorization);
         }
         text
     }

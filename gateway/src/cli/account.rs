@@ -50,7 +50,7 @@ Examples:
   remit account open s2:bob --currency EUR --overdraft-limit 500
   remit account open world --currency EUR --kind external
 
-A name is placed in a shard by its hash; SHARD:NAME says which. An external account is the world outside: it may go below
+A name is placed in a shard by its hash; SHARD:NAME says which. An external account is the world outside: it may go below \
 zero, so that a deposit is a transfer from it. To open an account again in the same way changes nothing.")]
 pub(super) struct Open {
     /// Its id: NAME, or SHARD:NAME

@@ -7,7 +7,7 @@ use super::{error::Error, exit::Exit, render, session::Session};
 /// What it takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The databases go on working meanwhile. The sum over all balances of a currency must be 0, and what the databases say is
+The databases go on working meanwhile. The sum over all balances of a currency must be 0, and what the databases say is \
 between them must be what the open transfers say: the drift is 0. The exit status is 0 only if it all holds.")]
 pub(super) struct Args {
     /// Recompute every balance and the whole hash chain of every journal, in place of running totals and its new part

@@ -1,5 +1,5 @@
-//! `remit demo`: all of it at once, on an empty folder: a node with its private broker, accounts in many databases, a payroll once
-//! under each protocol, and the audit.
+//! `remit demo`: all of it at once, on an empty folder: a node with its private broker, accounts in many databases, a
+//! payroll once under each protocol, and the audit.
 //!
 //! [`payroll`] is what is paid, [`story`] what happens and what is said of it, [`figures`] what is measured. Here: the node and
 //! its folder, which are put away again however the story ends.
@@ -32,8 +32,8 @@ const LOG_LEVEL: &str = "warn,async_nats=error";
 /// What it takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A node starts on an empty temporary folder with a private nats-server, opens some 1,200 accounts in many databases, and pays a
-payroll of some 3,800 payments between them, once under each protocol. Some must be refused, and some undone. Then comes the
+A node starts on an empty temporary folder with a private nats-server, opens some 1,200 accounts in many databases, and pays a \
+payroll of some 3,800 payments between them, once under each protocol. Some must be refused, and some undone. Then comes the \
 audit, and how to look into the databases yourself.")]
 pub(super) struct Args {
     /// Keep the folder

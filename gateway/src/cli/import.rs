@@ -47,15 +47,17 @@ use super::{error::Error as CliError, exit::Exit, session::Session, words};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 FILE is a CSV file with a header, or JSON lines, with these columns:
-  id | reference  either a UUID; or a text of your own that no other payment ever has, such as 2026-11/alice/salary
+  id | reference  a UUID; or a text of your own that no other payment ever has, such as 2026-11/alice
   from, to        accounts
   amount          as people write it, such as 10.50; in JSON as a text
   currency        such as EUR
   protocol        saga, 2pc or events; may be left out
   memo            up to 140 characters; may be left out
 
-Every line is checked before anything is sent. Payments are made side by side, in no order: a payment that needs the money of an
-earlier one belongs into a second file, or add --batch 1 --in-flight 1. Money is moved once for each id or reference, however often the file is run. Payments that were refused are written to
+Every line is checked before anything is sent. Payments are made side by side, in no order: a payment that needs the money of \
+an earlier one belongs into a second file, or add --batch 1 --in-flight 1.
+
+Money is moved once for each id or reference, however often the file is run. Payments that were refused are written to \
 FILE.refused.csv with what was said of them. A payment that was once rejected stays so: give it a new reference to try again.
 
 Examples:

@@ -20,11 +20,11 @@ Examples:
   remit up --data /var/lib/remit --shards 32
   remit up --nats nats://broker:4222 --create
 
-Without --nats (and without REMIT__NATS__URL) it starts a private nats-server, found by --nats-server, REMIT_NATS_SERVER or
-PATH, on loopback, which stores under the data folder and ends with it. An empty data folder then makes a new deployment;
+Without --nats (and without REMIT__NATS__URL) it starts a private nats-server, found by --nats-server, REMIT_NATS_SERVER or \
+PATH, on loopback, which stores under the data folder and ends with it. An empty data folder then makes a new deployment; \
 with a broker of your own only --create does. The numbers of shards and managers are fixed when the deployment is made.
 
-SIGTERM or Ctrl-C ends it in order: nothing that was accepted is lost, and the next start on the same folder goes on from
+SIGTERM or Ctrl-C ends it in order: nothing that was accepted is lost, and the next start on the same folder goes on from \
 there. A second one ends it at once, which is as safe, but the next start takes longer.")]
 pub(super) struct Args {
     /// Where its databases live [default: ./remit-data]

@@ -89,7 +89,8 @@ impl Door {
                 let (shard, account) = cursor.split_once('/').ok_or_else(wrong)?;
                 let shard = shard.parse().map(ShardNo).map_err(|_| wrong())?;
                 let at = shards.iter().position(|no| *no == shard).ok_or_else(wrong)?;
-                let after = if account.is_empty() { None } else { Some(AccountId::parse(account).map_err(|_| wrong())?) };
+                let after =
+                    if account.is_empty() { None } else { Some(AccountId::parse(account).map_err(|_| wrong())?) };
                 (at, after)
             }
         };

@@ -101,7 +101,10 @@ impl Door {
     }
 
     /// Does the same for every partition at once.
-    async fn of_partitions<T, F>(&self, mut each: impl FnMut(PartitionNo) -> F) -> Result<BTreeMap<PartitionNo, T>, Error>
+    async fn of_partitions<T, F>(
+        &self,
+        mut each: impl FnMut(PartitionNo) -> F,
+    ) -> Result<BTreeMap<PartitionNo, T>, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {

@@ -90,7 +90,12 @@ impl Door {
     ///
     /// # Errors
     /// What the contract says for this endpoint.
-    pub async fn handle(&self, endpoint: Endpoint, request: &[u8], trace: Option<TraceContext>) -> Result<Vec<u8>, Error> {
+    pub async fn handle(
+        &self,
+        endpoint: Endpoint,
+        request: &[u8],
+        trace: Option<TraceContext>,
+    ) -> Result<Vec<u8>, Error> {
         match endpoint {
             Endpoint::AccountOpen => answer(&self.open_account(body::read(request)?).await?),
             Endpoint::AccountGet => answer(&self.account(body::read(request)?).await?),

@@ -132,7 +132,9 @@ mod tests {
         };
         let sampled = read("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
         assert_eq!((sampled.trace_id[0], sampled.span_id[7], sampled.flags), (0x4b, 0xb7, 1));
-        for other in ["", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00", "00-0-0-01", "00-xyz-00f067aa0ba902b7-01"] {
+        for other in
+            ["", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00", "00-0-0-01", "00-xyz-00f067aa0ba902b7-01"]
+        {
             assert_eq!(read(other), None, "{other}");
         }
     }

@@ -112,7 +112,8 @@ impl Door {
             Some(Stands::Unavailable(why)) => Err(Error::unavailable(format!("{why}; send the same id again"))),
             None => {
                 let name = self.name_of(Address::Manager(self.genesis.partition_of(&draft.id)));
-                let message = format!("{name} did not answer in time: send the same id again, which moves nothing twice");
+                let message =
+                    format!("{name} did not answer in time: send the same id again, which moves nothing twice");
                 Err(Error::unavailable(message))
             }
         }

@@ -97,7 +97,9 @@ impl Group {
             return;
         }
         slot.is_settled = match &stands {
-            Stands::Recorded(progress) => self.until == Until::Accepted || progress.status.is_end() || is_stuck(progress),
+            Stands::Recorded(progress) => {
+                self.until == Until::Accepted || progress.status.is_end() || is_stuck(progress)
+            }
             Stands::Conflict(_) | Stands::Overloaded(_) | Stands::Unavailable(_) => true,
         };
         *unsettled -= usize::from(slot.is_settled);

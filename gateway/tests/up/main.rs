@@ -5,7 +5,7 @@ mod stage;
 
 use std::{env, path::Path, process::Command};
 
-use remit_tests::nats::NatsServer;
+use remit_tests::nats::{NatsServer, Options};
 use stage::{Up, is_running, log_of, remit, said};
 
 /// The README's first minutes, then a drain, then a second start that goes on.
@@ -92,6 +92,30 @@ fn r16_a_deployment_is_made_by_an_explicit_act() {
     let up = Up::start_with(mine.path(), &url);
     assert_eq!(up.json(&["account", "get", "alice"]).0, 0);
     up.stop();
+}
+
+/// A secured broker is a matter of settings, for the node and for the command line alike.
+#[test]
+fn a_broker_that_wants_a_password_or_a_token_gets_it_from_settings() {
+    let secured = [
+        ("user: ann, password: \"s3cret\"", vec![("REMIT__NATS__USER", "ann"), ("REMIT__NATS__PASSWORD", "s3cret")]),
+        ("token: \"t0ken\"", vec![("REMIT__NATS__TOKEN", "t0ken")]),
+    ];
+    for (authorization, settings) in secured {
+        let server = NatsServer::start_with(Options { authorization, ..Options::default() });
+        let folder = tempfile::tempdir().unwrap();
+        let create = ["--nats", server.url(), "--create", "--shards", "1", "--managers", "1"];
+        let data = folder.path().join("data");
+        let refused = remit().args(["up", "--data"]).arg(&data).args(create).output().unwrap();
+        assert!(!refused.status.success(), "{}", said(&refused));
+        assert!(said(&refused).contains(server.url()), "the message names the broker: {}", said(&refused));
+
+        let up = Up::start_secured(folder.path(), &create, &settings);
+        let open = ["--nats", server.url(), "account", "open", "alice", "--currency", "EUR"];
+        let opened = remit().args(open).envs(settings).output().unwrap();
+        assert!(opened.status.success(), "{}", said(&opened));
+        up.stop();
+    }
 }
 
 /// A missing database is money that is gone: the node does not make a new one in its place.

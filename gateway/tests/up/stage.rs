@@ -40,11 +40,23 @@ impl Up {
 
     /// Starts a node as the arguments say.
     pub(crate) fn start_with(folder: &Path, more: &[&str]) -> Self {
+        Self::start_secured(folder, more, &[])
+    }
+
+    /// Starts a node as the arguments and the environment say.
+    pub(crate) fn start_secured(folder: &Path, more: &[&str], settings: &[(&str, &str)]) -> Self {
         let (data, ready) = (folder.join("data"), folder.join("ready.json"));
         std::fs::remove_file(&ready).ok();
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
         let mut command = remit();
-        command.arg("up").arg("--data").arg(&data).arg("--ready-file").arg(&ready).args(more);
+        command
+            .envs(settings.iter().copied())
+            .arg("up")
+            .arg("--data")
+            .arg(&data)
+            .arg("--ready-file")
+            .arg(&ready)
+            .args(more);
         let mut process = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let until = Instant::now() + SOON;
         loop {

@@ -1,5 +1,5 @@
-//! `--accounts`: accounts that are opened before the first payment leaves. To open one again in the same way changes nothing, so
-//! this too can be run again.
+//! `--accounts`: accounts that are opened before the first payment leaves. To open one again in the same way changes
+//! nothing, so this too can be run again.
 
 use futures::{StreamExt, stream};
 use indicatif::ProgressBar;

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::value_parser;
 use futures::{StreamExt, TryStreamExt, stream};
 use remit_api::{
     batch::{BatchRequest, TRANSFERS_MAX},
@@ -25,13 +26,13 @@ const WAIT_MS: u64 = 5_000;
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(in crate::cli) struct Fleet {
     /// Payments in one batch: 1 to 8192
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=TRANSFERS_MAX as i64))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u16).range(1..=TRANSFERS_MAX as i64))]
     pub(in crate::cli) batch: u16,
     /// Batches under way at once: 1 to 64
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u8).range(1..=64))]
     pub(in crate::cli) in_flight: u8,
     /// How often a batch is sent in vain, one time after the other, until it is given up
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = value_parser!(u32).range(1..=1_000))]
     pub(in crate::cli) tries: u32,
 }
 

@@ -1,5 +1,5 @@
-//! Records: the lines of a file, cut into named columns, before anything is known of what they mean. Either CSV with a header, or
-//! JSON lines, which begin with `{`.
+//! Records: the lines of a file, cut into named columns, before anything is known of what they mean. Either CSV with a
+//! header, or JSON lines, which begin with `{`.
 //!
 //! Columns that nobody knows are refused, since a misspelt one would otherwise be a payment without memo, or worse; but
 //! those that this program itself adds to a file of refused payments are passed over.

@@ -169,7 +169,8 @@ fn a_deployment() {
     let deployment: Deployment = read(
         r#"{"name":"remit","id":"0190a1b2-c3d4-4e5f-8a9b-0c1d2e3f4a5b","shards":16,"managers":4,"placement":"fnv1a64-folded",
         "currencies":[{"code":"GOLD","decimals":3},{"code":"POINTS","decimals":0}],"versions":{"remit":"0.1.0","format":1},
-        "totals":{"transfers_per_s":21500,"open":12,"overdue":0,"parked":1,"in_transit":[{"currency":"EUR","amount":1050},{"currency":"USD","amount":0}]}}"#,
+        "totals":{"transfers_per_s":21500,"open":12,"overdue":0,"parked":1,"in_transit":[
+            {"currency":"EUR","amount":1050},{"currency":"USD","amount":0}]}}"#,
     );
     let expected = "
 deployment         remit

@@ -28,7 +28,7 @@ Examples:
   remit transfer submit --currency EUR --legs debit:alice=10.50 credit:bob=4 credit:s2:carol=6.50
   remit transfer submit --legs debit:a=10:EUR credit:bank=10:EUR debit:bank=11:USD credit:b=11:USD
 
-The id makes it safe to repeat: the same id moves money once, however often it is sent. Without --id a new one is made, and
+The id makes it safe to repeat: the same id moves money once, however often it is sent. Without --id a new one is made, and \
 printed; after an answer that never came, send the same with that --id.
 
 The exit status is 0 if the money moved, 1 if it did not and will not, 3 if that is not known yet.")]
