@@ -198,13 +198,12 @@ class Afternoon:
             self.counts["invalid"] += 1
 
     async def load(self, client, until):
-        """Several clients at once, until so many transfers have been submitted, or the node is gone."""
+        """Several clients at once, until so many transfers have been submitted."""
         async def one():
-            while len(self.bodies) < until and not self.gone:
+            while len(self.bodies) < until:
                 await self.submit_batch(client)
                 await self.submit_oddities(client)
 
-        self.gone = False
         await asyncio.gather(*(one() for _ in range(8)))
 
     async def ask_until_all_have_ended(self, client):
@@ -271,15 +270,13 @@ class Afternoon:
         await self.open_accounts(client)
         print(f"{len(self.accounts)} accounts opened and funded on 16 shards")
 
-        async def killed():
-            while len(self.bodies) < self.options.transfers // 2:
-                await asyncio.sleep(0.01)
-            node.kill()
-            self.gone = True
-
-        killer = asyncio.create_task(killed())
-        await self.load(client, self.options.transfers)
-        await killer
+        loading = asyncio.create_task(self.load(client, self.options.transfers))
+        while len(self.bodies) < self.options.transfers // 2:
+            await asyncio.sleep(0.01)
+        node.kill()
+        # Whoever still waits for an answer need not wait for the time-out: nothing more will come.
+        loading.cancel()
+        await asyncio.gather(loading, return_exceptions=True)
         before = len(self.ends)
         print(f"killed with SIGKILL after {len(self.bodies)} transfers were submitted; {before} ends were known")
 
