@@ -2,7 +2,8 @@
 //!
 //! Every database balances by itself, so all that could be wrong is between them: money in transit, held or incoming that
 //! no open transfer accounts for. What an open transfer accounts for is what its *start record* says each leg is worth in
-//! the state that its shard reports, never the amounts in the rows: a leg posted twice would cancel itself out there.
+//! the state that its shard reports, never the amounts in the rows: a leg posted twice would cancel itself out there. Only a transfer whose start can't be read is taken from its
+//! rows, and named.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
@@ -12,7 +13,7 @@ use crate::{
     id::{LegId, ShardNo, TransferId},
     ledger::{Entry, Transit},
     leg::State,
-    money::Currency,
+    money::{Amount, Currency, Direction},
     transfer::Start,
 };
 
@@ -23,6 +24,23 @@ pub struct ShardView {
     pub totals: Vec<(Currency, Transit)>,
     /// Its legs of the transfers asked for, and of all rows since the audit began.
     pub legs: Vec<(LegId, State)>,
+    /// Its legs of transfers whose start can't be read, as its own rows have them.
+    pub by_rows: Vec<RowLeg>,
+}
+
+/// A leg as its shard's rows have it, for want of a start record (R11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowLeg {
+    /// Which leg.
+    pub id: LegId,
+    /// Where it stands.
+    pub state: State,
+    /// Out of its account or into it.
+    pub direction: Direction,
+    /// How much.
+    pub amount: Amount,
+    /// Of what.
+    pub currency: Currency,
 }
 
 /// The audit's finding for one currency, in minor units.
@@ -45,6 +63,13 @@ impl Finding {
     #[must_use]
     pub fn drift(&self) -> i128 {
         self.in_transit - self.in_flight
+    }
+
+    /// Accounts for a leg of an open transfer.
+    fn subtract(&mut self, worth: &Transit) {
+        self.in_flight += i128::from(worth.balance);
+        self.held_drift -= worth.held;
+        self.incoming_drift -= worth.incoming;
     }
 
     /// Whether all is accounted for.
@@ -78,18 +103,19 @@ pub fn compare<'a>(
             let spec = start.leg(leg);
             let Some(state) = states.get(&(spec.shard, LegId::new(start.id, leg))) else { continue };
             let worth = Transit::worth(*state, spec.direction, spec.amount);
-            let finding = findings.entry(spec.currency).or_default();
-            finding.in_flight += i128::from(worth.balance);
-            finding.held_drift -= worth.held;
-            finding.incoming_drift -= worth.incoming;
+            findings.entry(spec.currency).or_default().subtract(&worth);
         }
+    }
+    for leg in shards.values().flat_map(|view| &view.by_rows) {
+        let worth = Transit::worth(leg.state, leg.direction, leg.amount);
+        findings.entry(leg.currency).or_default().subtract(&worth);
     }
     findings
 }
 
 impl Transit {
     /// What a leg in a state contributes to its shard's in-transit account and sums, all its records taken together.
-    fn worth(state: State, direction: crate::money::Direction, amount: crate::money::Amount) -> Self {
+    fn worth(state: State, direction: Direction, amount: Amount) -> Self {
         let before = match state {
             State::Posted | State::Released => Some(State::Held),
             State::Compensated => Some(State::Debited),

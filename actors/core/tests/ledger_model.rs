@@ -51,8 +51,8 @@ fn draw() -> impl Strategy<Value = Draw> {
     (0..TRANSFERS * LEGS, 0..2 * Verb::ALL.len(), 0..30_u8).prop_map(|(leg, verb, odd)| Draw { leg, verb, odd })
 }
 
-/// What a leg is about depends on its number alone, but for now and then.
-fn command(amounts: &[i64], Draw { leg, verb, odd }: Draw) -> Command {
+/// What a leg is about depends on its number alone, but for now and then; perhaps all of them crowd on one account.
+fn command(amounts: &[i64], crowd: Option<usize>, Draw { leg, verb, odd }: Draw) -> Command {
     let (transfer, no) = (leg / LEGS, leg % LEGS);
     let at = usize::from(leg);
     let direction = if no.is_multiple_of(2) { Direction::Debit } else { Direction::Credit };
@@ -63,8 +63,9 @@ fn command(amounts: &[i64], Draw { leg, verb, odd }: Draw) -> Command {
         (None, Direction::Credit) => Verb::Credit,
     };
     let amount = amounts[at % amounts.len()];
+    let account = crowd.unwrap_or(at / 2 % ACCOUNTS.len());
     let terms = Terms {
-        account: AccountId::parse(ACCOUNTS[at / 2 % ACCOUNTS.len()].0).unwrap(),
+        account: AccountId::parse(ACCOUNTS[account].0).unwrap(),
         direction,
         amount: Amount::new(if odd == 1 { amount / 2 + 1 } else { amount }).unwrap(),
         currency: Currency::parse(if odd == 2 { "USD" } else { "EUR" }).unwrap(),
@@ -93,8 +94,9 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    collection::vec(amount(), 1..12).prop_flat_map(|amounts| {
-        let act = draw().prop_map(move |draw| Step::Act(command(&amounts, draw)));
+    let crowd = prop_oneof![Just(None), Just(Some(2))];
+    (collection::vec(amount(), 1..12), crowd).prop_flat_map(|(amounts, crowd)| {
+        let act = draw().prop_map(move |draw| Step::Act(command(&amounts, crowd, draw)));
         let change = (0..3_usize, change()).prop_map(|(account, change)| Step::Change { account, change });
         let mark = (1..=u64::from(TRANSFERS), collection::vec(1..=u64::from(TRANSFERS), 0..3))
             .prop_map(|(up_to, except)| Step::Mark { up_to, except });

@@ -106,6 +106,7 @@ fn money_is_conserved(world: &World) {
     let view = |shard: &Shard| ShardView {
         totals: shard.transit.iter().map(|(currency, transit)| (*currency, *transit)).collect(),
         legs: shard.legs.iter().map(|(id, leg)| (*id, leg.state)).collect(),
+        by_rows: Vec::new(),
     };
     let views = (0..).map(ShardNo).zip(world.shards.iter().map(|shard| view(shard))).collect();
     let open = world.rows.values().filter(|row| row.end.is_none()).map(|row| &*row.start);

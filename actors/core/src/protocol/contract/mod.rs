@@ -14,7 +14,7 @@ mod told;
 mod walks;
 mod world;
 
-use alloc::{rc::Rc, vec};
+use alloc::vec;
 use core::cell::Cell;
 
 use case::{Case, ID};
@@ -104,7 +104,7 @@ fn r3_a_freeze_at_every_step() {
         for leg in case.leg_numbers() {
             let spec = case.start().leg(leg).clone();
             let freeze = |story: &mut Story| {
-                Rc::make_mut(story.world.shard(spec.shard)).account(&spec.account).status = Status::Frozen;
+                story.world.shard(spec.shard).account(&spec.account).status = Status::Frozen;
             };
             at_every_step(&case, freeze, |story| {
                 let reason = story.end().reason;
@@ -243,7 +243,7 @@ fn the_receiver_spends_the_credit_at_every_step() {
         let start = case.start();
         let credit = start.leg(start.pivot()).clone();
         let spend = |story: &mut Story| {
-            let shop = Rc::make_mut(story.world.shard(credit.shard)).outside(credit.currency);
+            let shop = story.world.shard(credit.shard).outside(credit.currency);
             let debit = LegSpec { direction: Direction::Debit, ..credit.clone() };
             let shop = LegSpec { account: shop, ..credit.clone() };
             let legs = vec![debit, shop];

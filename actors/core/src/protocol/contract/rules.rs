@@ -2,7 +2,6 @@
 //! a parked transfer leaves alone.
 
 use alloc::{
-    rc::Rc,
     string::{String, ToString},
     sync::Arc,
     vec,
@@ -307,7 +306,7 @@ fn legs_beside(story: &mut Story, case: &Case) -> Vec<LegSpec> {
             let mut leg = at(direction);
             leg.account = AccountId::parse(&alloc::format!("beside-{}", direction.as_str())).expect("a valid name");
             leg.amount = Amount::new(5).expect("positive");
-            let shard = Rc::make_mut(story.world.shard(leg.shard));
+            let shard = story.world.shard(leg.shard);
             shard.open(&leg.account, leg.currency, Kind::Customer, 5);
             leg
         })

@@ -10,7 +10,6 @@ use std::eprintln;
 
 use super::{
     case::{Case, ID},
-    laws,
     shard::Shard,
     world::{Message, Who, World},
 };
@@ -95,7 +94,7 @@ impl Story {
 
     /// What was just said is under way.
     pub(super) fn take_in(&mut self) {
-        laws::check(&self.world);
+        self.world.check();
         let sent = core::mem::take(&mut self.world.sent);
         self.said.extend(sent.iter().cloned());
         self.flight.extend(sent);
@@ -112,7 +111,7 @@ impl Story {
         self.flight.extend(core::mem::take(&mut self.said));
         while let Some(message) = self.flight.pop_front() {
             self.world.deliver(&message);
-            laws::check(&self.world);
+            self.world.check();
             self.world.sent.clear();
         }
         assert_eq!(self.world.shards, shards, "r1: said again, it changed something");
@@ -125,7 +124,7 @@ impl Story {
         for shard in (0..).map(ShardNo).take(self.world.shards.len()) {
             self.world.deliver(&Message::Mark(shard, mark.clone()));
         }
-        laws::check(&self.world);
+        self.world.check();
         let undecided = |shard: &Shard| shard.transit.values().map(|transit| transit.undecided).sum::<i128>();
         let none_open = mark.except.is_empty();
         assert!(
@@ -178,6 +177,7 @@ pub(super) fn at_steps(case: &Case, stride: usize, disturb: impl Fn(&mut Story),
 
 /// Tells a case once for each of its steps, with `first` at that moment, and each step after it, with `second` at that one.
 pub(super) fn at_every_two_steps(case: &Case, first: impl Fn(&mut Story), second: impl Fn(&mut Story)) {
+    at_every_step(case, &first, |_| ());
     for later in 0.. {
         let reached = Cell::new(false);
         let disturb = |story: &mut Story| {

@@ -3,12 +3,11 @@
 //!
 //! A walk is a list of choices, so that a failing one is shrunk to the shortest that still fails.
 
-use alloc::{rc::Rc, vec::Vec};
+use alloc::vec::Vec;
 
 use proptest::{collection, prelude::*, sample};
 
 use super::{
-    laws,
     shard::Shard,
     world::{Message, Who, World},
 };
@@ -163,7 +162,7 @@ impl Walk {
             }
         }
         self.flight.append(&mut self.world.sent);
-        laws::check(&self.world);
+        self.world.check();
     }
 
     fn pick(&mut self, message: usize, stays: bool) -> Option<Message> {
@@ -192,7 +191,7 @@ impl Walk {
 
     fn change(&mut self, account: usize, change: Change) {
         let (shard, id) = customer(account);
-        let shard = Rc::make_mut(self.world.shard(shard));
+        let shard = self.world.shard(shard);
         let before = shard.account(&id).clone();
         if let Ok(after) = account::decide(Some(&before), change, None) {
             assert_eq!(after.balances, before.balances, "{change:?} moves no money");
@@ -214,7 +213,7 @@ impl Walk {
                     self.world.deliver(&message);
                     self.flight.append(&mut self.world.sent);
                 }
-                laws::check(&self.world);
+                self.world.check();
             }
         }
         for (id, row) in &self.world.rows {
@@ -225,7 +224,7 @@ impl Walk {
         for mark in core::mem::take(&mut self.flight) {
             self.world.deliver(&mark);
         }
-        laws::check(&self.world);
+        self.world.check();
         for transit in self.world.shards.iter().flat_map(|shard| shard.transit.values()) {
             assert_eq!((transit.held, transit.incoming, transit.undecided), (0, 0, 0));
         }

@@ -31,6 +31,8 @@ pub(super) struct World {
     pub(super) sent: Vec<Message>,
     /// What anyone gave as a reason to give up.
     pub(super) given: Vec<Reason>,
+    /// Whether anything durable has changed since the laws were last checked.
+    is_unchecked: bool,
 }
 
 /// What is on disk of a transfer.
@@ -69,6 +71,7 @@ impl World {
         let row = Row { start: Arc::new(start), begun, decision: None, end: None, parked: None };
         self.live.insert(id, row.recover());
         assert!(self.rows.insert(id, row).is_none(), "an id is used once");
+        self.is_unchecked = true;
         self.drive(id, Who::Live, false);
     }
 
@@ -77,16 +80,15 @@ impl World {
         match message {
             Message::Command(sent) => self.act(sent),
             Message::Reply(reply) => self.hear(Who::Live, *reply),
-            Message::Mark(shard, mark) => Rc::make_mut(self.shard(*shard)).heed(PARTITION, mark),
+            Message::Mark(shard, mark) => self.shard(*shard).heed(PARTITION, mark),
         }
     }
 
     /// A shard acts on a command, answers the manager and, if the leg has a route, passes the baton on.
     fn act(&mut self, sent: &Sent) {
-        let shard = self.shard(sent.shard);
-        let decision = shard.decide(&sent.command);
+        let decision = self.shards[usize::from(sent.shard.0)].decide(&sent.command);
         if let Some(change) = decision.change {
-            Rc::make_mut(shard).record(&sent.command, change);
+            self.shard(sent.shard).record(&sent.command, change);
         }
         self.sent.push(Message::Reply(Reply { id: sent.command.id, answer: decision.answer }));
         if let Some(baton) = events::pass_on(&sent.command, decision.answer) {
@@ -100,7 +102,7 @@ impl World {
         let Some(transfer) = self.incarnation(who).get_mut(&reply.id.transfer) else { return };
         let news = transfer.learn(reply.id.leg, reply.answer);
         let parked = transfer.parked();
-        if who == Who::Live {
+        if who == Who::Live && parked.is_some() {
             self.row(reply.id.transfer).parked = parked;
         }
         if news {
@@ -195,12 +197,23 @@ impl World {
         }
     }
 
+    /// A row, to change it.
     pub(super) fn row(&mut self, id: TransferId) -> &mut Row {
+        self.is_unchecked = true;
         self.rows.get_mut(&id).expect("every transfer has a row")
     }
 
-    pub(super) fn shard(&mut self, shard: ShardNo) -> &mut Rc<Shard> {
-        &mut self.shards[usize::from(shard.0)]
+    /// A shard, to change it.
+    pub(super) fn shard(&mut self, shard: ShardNo) -> &mut Shard {
+        self.is_unchecked = true;
+        Rc::make_mut(&mut self.shards[usize::from(shard.0)])
+    }
+
+    /// Checks the laws, if anything that they are about has changed.
+    pub(super) fn check(&mut self) {
+        if core::mem::take(&mut self.is_unchecked) {
+            laws::check(self);
+        }
     }
 
     fn incarnation(&mut self, who: Who) -> &mut BTreeMap<TransferId, Transfer> {
