@@ -277,6 +277,8 @@ pub enum Question {
         since: Seq,
         /// And of these transfers.
         transfers: Vec<TransferId>,
+        /// And, by their rows, of these, whose start can't be read.
+        unreadable: Vec<TransferId>,
         /// Whether every balance and the whole chain are computed anew.
         full: bool,
     },
@@ -366,6 +368,8 @@ pub enum AnswerBody {
         at: Seq,
         /// Start records.
         starts: Vec<Start>,
+        /// Open transfers whose start can't be read; in the first part.
+        unreadable: Vec<TransferId>,
     },
     /// A transfer, with where its start is recorded.
     Transfer(Option<Box<(Start, Progress)>>),

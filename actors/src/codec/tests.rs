@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use remit_core::{
     account::{Account, Balances, Change, Kind, Refusal, Status as AccountStatus},
-    audit::ShardView,
+    audit::{RowLeg, ShardView},
     id::{AccountId, Epoch, LegId, LegNo, PartitionNo, Seq, ShardNo, Time, TransferId},
     ledger::Transit,
     leg::{Answer as Word, Command, Misfit, Reply, State, Terms, Verb},
@@ -92,7 +92,12 @@ fn questions() -> Vec<Question> {
             limit: 7,
         },
         Question::Position,
-        Question::AuditShard { since: Seq(1), transfers: vec![TransferId([1; 16]), TransferId([2; 16])], full: true },
+        Question::AuditShard {
+            since: Seq(1),
+            transfers: vec![TransferId([1; 16]), TransferId([2; 16])],
+            unreadable: vec![TransferId([3; 16])],
+            full: true,
+        },
         Question::AuditOpen { full: true },
         Question::AuditBegun { since: Seq(5) },
         Question::Transfer(TransferId([3; 16])),
@@ -134,6 +139,8 @@ fn answers() -> Vec<AnswerBody> {
         (leg, State::Tombstone(Verb::Cancel, None)),
         (leg, State::Compensated),
     ];
+    let (direction, amount, currency) = (Direction::Debit, Amount::new(7).unwrap(), eur());
+    let by_rows = vec![RowLeg { id: leg, state: State::Held, direction, amount, currency }];
     let journal = JournalState { seq: Seq(1), verified_to: Seq(2), hash: [3; 32], balanced: true };
     vec![
         AnswerBody::Account(Some(an_account())),
@@ -141,8 +148,8 @@ fn answers() -> Vec<AnswerBody> {
         AnswerBody::Accounts(vec![(account("carol"), an_account())], true),
         AnswerBody::Statement { account: None, postings: vec![posting], next: Some(Seq(1)) },
         AnswerBody::Position(position),
-        AnswerBody::AuditShard { view: ShardView { totals: vec![(eur(), transit)], legs }, journal },
-        AnswerBody::AuditStarts { at: Seq(1), starts: vec![start(), start()] },
+        AnswerBody::AuditShard { view: ShardView { totals: vec![(eur(), transit)], legs, by_rows }, journal },
+        AnswerBody::AuditStarts { at: Seq(1), starts: vec![start(), start()], unreadable: vec![TransferId([3; 16])] },
         AnswerBody::Transfer(Some(Box::new((start(), progress(Status::Parked))))),
         AnswerBody::Transfers(vec![(Seq(2), start(), progress(Status::InProgress))], Some(Seq(2))),
         AnswerBody::OpenOn { account: account("carol"), closing: Seq(1), partition: PartitionNo(2), open: 3 },

@@ -336,14 +336,14 @@ impl<T: TransferTables> Machine for Manager<T> {
         let mut out = Outbox::new(self.address(), self.options.frame_messages_max);
         let mut questions = Vec::new();
         self.register.begin()?;
+        for frame in batch {
+            for (place, message) in frame.messages.iter().enumerate() {
+                self.take_carefully(message, frame.trace(place), &mut out, &mut questions)?;
+            }
+        }
         if self.recovering.is_one_by_one() {
             self.recover_next(&mut out)?;
         } else {
-            for frame in batch {
-                for (place, message) in frame.messages.iter().enumerate() {
-                    self.take_carefully(message, frame.trace(place), &mut out, &mut questions)?;
-                }
-            }
             self.look_again(&mut out)?;
         }
         let seq = self.register.commit()?;

@@ -50,7 +50,8 @@ impl Open {
         let legs = if status == Status::Accepted { Vec::new() } else { words(transfer) };
         Progress {
             status,
-            reason: transfer.is_failing().then(|| transfer.failure_reason()),
+            // Until the legs have decided, giving up may still come too late: there is no reason before the end.
+            reason: None,
             legs,
             accepted_at: transfer.start().accepted_at,
             deadline_at: transfer.start().deadline_at,

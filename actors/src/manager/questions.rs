@@ -73,7 +73,8 @@ impl<T: TransferTables> Manager<T> {
         let parts = u32::try_from(pages.len()).unwrap_or(u32::MAX);
         for (part, page) in (0..parts).zip(pages) {
             let starts = page.iter().map(|start| Start::clone(start)).collect();
-            let body = AnswerBody::AuditStarts { at, starts };
+            let unreadable = if part == 0 { self.unreadable.keys().copied().collect() } else { Vec::new() };
+            let body = AnswerBody::AuditStarts { at, starts, unreadable };
             out.push(ask.from, Message::Answer(Answer { ticket: ask.ticket, part, parts, body }), None);
         }
         Ok(())

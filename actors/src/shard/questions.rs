@@ -39,7 +39,9 @@ impl<T: ShardTables> Shard<T> {
                 self.statement(account, (*from, *to), *before, size(*limit))?
             }
             Question::Position => AnswerBody::Position(self.position()),
-            Question::AuditShard { since, transfers, full } => return self.audit(ask, *since, transfers, *full, out),
+            Question::AuditShard { since, transfers, unreadable, full } => {
+                return self.audit(ask, *since, (transfers, unreadable), *full, out);
+            }
             other => AnswerBody::Unavailable(format!("a shard does not know {other:?}")),
         };
         out.push(ask.from, answer(ask, body), None);
@@ -88,7 +90,7 @@ impl<T: ShardTables> Shard<T> {
         &mut self,
         ask: &Ask,
         since: Seq,
-        transfers: &[TransferId],
+        (transfers, unreadable): (&[TransferId], &[TransferId]),
         full: bool,
         out: &mut Outbox,
     ) -> Result<(), Failure> {
@@ -102,6 +104,10 @@ impl<T: ShardTables> Shard<T> {
         for transfer in transfers {
             legs.extend(self.books.legs_of(*transfer)?);
         }
+        let mut by_rows = Vec::new();
+        for transfer in unreadable {
+            by_rows.extend(self.books.rows_of_legs(*transfer)?);
+        }
         let legs: Vec<(LegId, State)> = legs.into_iter().collect();
         let mut pages: Vec<&[(LegId, State)]> = legs.chunks(LEGS_A_PART).collect();
         if pages.is_empty() {
@@ -110,7 +116,8 @@ impl<T: ShardTables> Shard<T> {
         let parts = u32::try_from(pages.len()).map_err(|_| Failure::Invariant("an audit of too many legs".into()))?;
         for (part, page) in (0..parts).zip(pages) {
             let totals = if part == 0 { self.books.transits().collect() } else { Vec::new() };
-            let view = ShardView { totals, legs: page.to_vec() };
+            let by_rows = if part == 0 { std::mem::take(&mut by_rows) } else { Vec::new() };
+            let view = ShardView { totals, legs: page.to_vec(), by_rows };
             let body = AnswerBody::AuditShard { view, journal: journal.clone() };
             out.push(ask.from, Message::Answer(Answer { ticket: ask.ticket, part, parts, body }), None);
         }

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use remit_core::{
     account::Account,
+    audit::RowLeg,
     id::{AccountId, LegId, PartitionNo, Seq, Time, TransferId},
     ledger::{Entry, Transit},
-    leg::{Leg, State},
+    leg::{Leg, State, Terms},
     mark::{LowWater, OpenDebit, OpenDebits},
     money::{Amount, Currency},
 };
@@ -131,8 +132,12 @@ impl<T: ShardTables> Books<T> {
         let mut log = Log::claim(tables, node, now)?;
         let flushed = log.tables.flushed()?;
         let transits = log.tables.transits()?.into_iter().collect();
-        let mut debits = OpenDebits::default();
-        log.tables.open_debits()?.into_iter().for_each(|debit| debits.add(debit));
+        let stored = log.tables.open_debits()?;
+        let (mut debits, count) = (OpenDebits::default(), stored.len());
+        stored.into_iter().for_each(|debit| debits.add(debit));
+        if debits.iter().count() != count {
+            return Err(corrupt("an open debit is there twice"));
+        }
         let mut books = Self {
             log,
             options,
@@ -331,8 +336,8 @@ impl<T: ShardTables> Books<T> {
         match &row.entry {
             ShardEntry::Common(_) => Ok(()),
             ShardEntry::Leg(leg) => self.apply_leg(row.seq, leg),
-            ShardEntry::Account(AccountEntry { account, outcome: Ok(after), .. }) => {
-                self.apply_account(row.seq, account, after)
+            ShardEntry::Account(AccountEntry { account, outcome: Ok(after), previous, .. }) => {
+                self.apply_account(row.seq, account, after, *previous)
             }
             ShardEntry::Account(_) => Ok(()),
         }
@@ -354,6 +359,7 @@ impl<T: ShardTables> Books<T> {
         {
             return Err(corrupt(format!("row {} does not add up", seq.0)));
         }
+        follows(seq, after.previous, record.last)?;
         record.account.balances = balances;
         record.last = Some(seq);
         self.transits.insert(terms.currency, transit);
@@ -382,10 +388,11 @@ impl<T: ShardTables> Books<T> {
         Ok(())
     }
 
-    fn apply_account(&mut self, seq: Seq, id: &AccountId, after: &Account) -> Result<(), Error> {
+    fn apply_account(&mut self, seq: Seq, id: &AccountId, after: &Account, previous: Option<Seq>) -> Result<(), Error> {
         match self.cached(id)? {
             Some(_) => {
                 let record = self.changing(id)?;
+                follows(seq, previous, record.last)?;
                 // Its money is the journal's business, not the command's.
                 record.account = Account { balances: record.account.balances, ..after.clone() };
                 record.last = Some(seq);
@@ -471,6 +478,24 @@ impl<T: ShardTables> Books<T> {
         Ok(states(&self.log.tables.rows_of(transfer)?).collect())
     }
 
+    /// A transfer's legs in this shard as their last rows have them, for want of a start record (R11).
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn rows_of_legs(&mut self, transfer: TransferId) -> Result<Vec<RowLeg>, Error> {
+        let rows = self.log.tables.rows_of(transfer)?;
+        let last: BTreeMap<LegId, RowLeg> = rows
+            .into_iter()
+            .filter_map(|row| match row.entry {
+                ShardEntry::Leg(LegEntry { id, state, terms: Terms { direction, amount, currency, .. }, .. }) => {
+                    Some((id, RowLeg { id, state, direction, amount, currency }))
+                }
+                _ => None,
+            })
+            .collect();
+        Ok(last.into_values().collect())
+    }
+
     /// The last states of all legs that rows above a position are about.
     ///
     /// # Errors
@@ -505,6 +530,11 @@ impl<T: ShardTables> Books<T> {
     pub fn legs_in_memory(&self) -> usize {
         self.legs.len()
     }
+}
+
+/// Every row of an account names the one before it.
+fn follows(seq: Seq, previous: Option<Seq>, last: Option<Seq>) -> Result<(), Error> {
+    if previous == last { Ok(()) } else { Err(corrupt(format!("row {} is not its account's next row", seq.0))) }
 }
 
 fn states(rows: &[Row<ShardEntry>]) -> impl Iterator<Item = (LegId, State)> {

@@ -107,6 +107,7 @@ pub enum Appended {
 pub fn found<T: Journal>(tables: &mut T, genesis: &str, create: bool, now: Time) -> Result<(), Error> {
     let first = tables.rows_above(Seq(0), 1)?;
     match first.first().map(|row| row.entry.common()) {
+        None if tables.head()? != Head::default() => Err(corrupt("its rows are gone")),
         None if create => {
             let entry = T::Entry::from(Common::Genesis(genesis.into()));
             let row = Row { seq: Seq(1), at: now, entry };

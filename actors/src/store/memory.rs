@@ -112,6 +112,12 @@ impl<E: Keyed> Disk<E> {
         *self.crash.lock() = Some((writes, crash));
     }
 
+    /// Whether a crash that was asked for is still to come.
+    #[must_use]
+    pub fn will_crash(&self) -> bool {
+        self.crash.lock().is_some()
+    }
+
     /// All rows that are durable.
     #[must_use]
     pub fn rows(&self) -> Vec<Row<E>> {

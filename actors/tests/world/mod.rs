@@ -17,6 +17,7 @@ use remit_actors::{
     },
     shard::{Shard, ShardOptions},
     store::{
+        Error,
         books::BooksOptions,
         memory::Disk,
         register::RegisterOptions,
@@ -113,9 +114,19 @@ impl World {
         }
     }
 
+    /// Closes every database.
+    pub fn stop(&mut self) {
+        self.machines.clear();
+    }
+
     pub fn restart(&mut self, address: Address) {
         self.machines.remove(&address);
-        let machine = self.open(address, Recovery::default()).unwrap();
+        let machine = loop {
+            match self.open(address, Recovery::default()) {
+                Err(Failure::Store(Error::Crashed)) => {}
+                opened => break opened.unwrap(),
+            }
+        };
         self.machines.insert(address, machine);
     }
 
@@ -137,15 +148,7 @@ impl World {
                 }
             }
             Address::Manager(no) => {
-                let options = ManagerOptions {
-                    register: self.register,
-                    open_max: 1_000,
-                    retry_first_ms: 1_000,
-                    retry_max_ms: 5_000,
-                    retries_per_second_max: 1_000,
-                    overdue_ms: 60_000,
-                    frame_messages_max: 1_000,
-                };
+                let options = self.manager_options();
                 match &self.disks {
                     Disks::Memory(_, managers) => {
                         let tables = managers[&no].open(&self.genesis, now)?;
@@ -160,6 +163,18 @@ impl World {
             }
             Address::Gateway(_) => unreachable!("a gateway is no machine"),
         })
+    }
+
+    pub fn manager_options(&self) -> ManagerOptions {
+        ManagerOptions {
+            register: self.register,
+            open_max: 1_500,
+            retry_first_ms: 1_000,
+            retry_max_ms: 5_000,
+            retries_per_second_max: 1_000,
+            overdue_ms: 60_000,
+            frame_messages_max: 1_000,
+        }
     }
 
     pub fn send(&mut self, to: Address, message: Message) {
@@ -241,6 +256,14 @@ impl World {
         self.ask(to, Question::ChangeAccount(ChangeAccount { account: id, change, command_id, if_version: None }))
     }
 
+    pub fn close(&mut self, id: &str, command: u64) -> AnswerBody {
+        let id = account(id);
+        let to = Address::Shard(self.genesis.shard_of(&id).unwrap());
+        let (change, command_id) = (Change::BeginClose, transfer_id(command).0);
+        let change = ChangeAccount { account: id, change, command_id, if_version: None };
+        self.ask(to, Question::CloseAccount(change, 1_000))
+    }
+
     pub fn open_account(&mut self, id: &str, kind: Kind) {
         let change = Change::Open { currency: eur(), kind, overdraft_limit: 0 };
         let command = 1 << 40 | u64::try_from(self.told.len()).unwrap();
@@ -305,6 +328,11 @@ impl World {
 
     /// The audit, in the steps of R5.
     pub fn audit(&mut self) -> BTreeMap<Currency, Finding> {
+        self.audit_to(true)
+    }
+
+    pub fn audit_to(&mut self, full: bool) -> BTreeMap<Currency, Finding> {
+        let mut unreadable = Vec::new();
         let shards: Vec<ShardNo> = self.genesis.shard_numbers().collect();
         let partitions: Vec<PartitionNo> = self.genesis.partition_numbers().collect();
         let mut since = BTreeMap::new();
@@ -314,15 +342,17 @@ impl World {
         }
         let (mut starts, mut positions): (Vec<Start>, BTreeMap<PartitionNo, Seq>) = Default::default();
         for no in &partitions {
-            let body = self.ask(Address::Manager(*no), Question::AuditOpen { full: true });
-            let AnswerBody::AuditStarts { at, starts: open } = body else { panic!("{body:?}") };
+            let body = self.ask(Address::Manager(*no), Question::AuditOpen { full });
+            let AnswerBody::AuditStarts { at, starts: open, unreadable: more } = body else { panic!("{body:?}") };
+            unreadable.extend(more);
             starts.extend(open);
             positions.insert(*no, at);
         }
         let mut views: BTreeMap<ShardNo, ShardView> = BTreeMap::new();
         for no in &shards {
             let transfers = starts.iter().map(|start| start.id).collect();
-            let question = Question::AuditShard { since: since[no], transfers, full: true };
+            let (since, unreadable) = (since[no], unreadable.clone());
+            let question = Question::AuditShard { since, transfers, unreadable, full };
             let body = self.ask(Address::Shard(*no), question);
             let AnswerBody::AuditShard { view, journal } = body else { panic!("{body:?}") };
             assert!(journal.balanced && journal.verified_to == journal.seq, "{journal:?}");

@@ -1,12 +1,12 @@
 //! Bodies about the audit: the conservation proof across all databases.
 
 use remit_core::{
-    id::{Seq, Time},
+    id::{Seq, Time, TransferId},
     money::Currency,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{time, units};
+use crate::{id, time, units};
 
 /// `audit.run`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct Audit {
     pub currencies: Vec<CurrencyFinding>,
     /// The finding for each shard.
     pub shards: Vec<ShardFinding>,
+    /// Open transfers whose record can't be read: what they account for is taken from their legs instead.
+    #[serde(default, with = "id::transfers")]
+    pub unreadable: Vec<TransferId>,
     /// When it was taken.
     #[serde(with = "time")]
     pub taken_at: Time,

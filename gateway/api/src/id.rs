@@ -40,6 +40,32 @@ pub mod transfer {
     }
 }
 
+/// A list of them. For `#[serde(with = "id::transfers")]`.
+pub mod transfers {
+    use serde::Serialize;
+
+    use super::{Deserialize, Deserializer, Serializer, TransferId};
+
+    #[derive(Serialize, Deserialize)]
+    struct Id(#[serde(with = "super::transfer")] TransferId);
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Only the serializer's own.
+    pub fn serialize<S: Serializer>(ids: &[TransferId], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(ids.iter().copied().map(Id))
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// A text that is no UUID.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<TransferId>, D::Error> {
+        Ok(Vec::<Id>::deserialize(deserializer)?.into_iter().map(|id| id.0).collect())
+    }
+}
+
 /// Reads a shard's name, or `null`. For `#[serde(deserialize_with = "id::shard")]`.
 ///
 /// # Errors

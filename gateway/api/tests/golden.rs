@@ -121,9 +121,9 @@ fn bodies_about_the_deployment() {
     golden::<audit::RunRequest>(r#"{"depth":"full"}"#);
     golden::<audit::Audit>(
         r#"{"ok":true,"depth":"quick","currencies":[
-            {"currency":"EUR","sum":0,"in_transit":1050,"in_flight":1050,"drift":0}
+            {"currency":"EUR","sum":0,"in_transit":1050,"in_flight":1050,"drift":0,"held_drift":0,"incoming_drift":0}
             ],"shards":[{"id":"s0","journal_seq":12,"verified_to":12,"hash":"5f70bf18","balanced":true}],
-            "taken_at":"2026-11-22T22:50:00.000Z"}"#,
+            "unreadable":["0199c0de-0000-7000-8000-000000000007"],"taken_at":"2026-11-22T22:50:00.000Z"}"#,
     );
     golden::<shard::ListRequest>("{}");
     golden::<shard::List>(

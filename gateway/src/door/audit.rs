@@ -29,6 +29,14 @@ const QUICK: Duration = Duration::from_secs(20);
 /// The same where it reads its whole history.
 const FULL: Duration = Duration::from_secs(590);
 
+/// What a manager says of its transfers at one position.
+#[derive(Default)]
+struct Starts {
+    at: Seq,
+    starts: Vec<Start>,
+    unreadable: Vec<TransferId>,
+}
+
 impl Door {
     pub(super) async fn audit(&self, request: RunRequest) -> Result<Audit, Error> {
         let depth = request.depth();
@@ -38,9 +46,11 @@ impl Door {
         let opened = self.of_partitions(|no| self.starts(no, Question::AuditOpen { full }, patience)).await?;
         let mut starts: Vec<Start> = Vec::new();
         let mut positions: BTreeMap<PartitionNo, Seq> = BTreeMap::new();
-        for (no, (at, open)) in opened {
-            positions.insert(no, at);
-            starts.extend(open);
+        let mut unreadable: Vec<TransferId> = Vec::new();
+        for (no, found) in opened {
+            positions.insert(no, found.at);
+            starts.extend(found.starts);
+            unreadable.extend(found.unreadable);
         }
         let mut touched: BTreeMap<ShardNo, Vec<TransferId>> = BTreeMap::new();
         for start in &starts {
@@ -52,12 +62,14 @@ impl Door {
             .of_shards(|no| {
                 let mut transfers = touched.get(&no).cloned().unwrap_or_default();
                 transfers.dedup();
-                self.report(no, since[&no], transfers, depth)
+                let question =
+                    Question::AuditShard { since: since[&no], transfers, unreadable: unreadable.clone(), full };
+                self.report(no, question, patience)
             })
             .await?;
         let begun =
             self.of_partitions(|no| self.starts(no, Question::AuditBegun { since: positions[&no] }, QUICK)).await?;
-        starts.extend(begun.into_values().flat_map(|(_, begun)| begun));
+        starts.extend(begun.into_values().flat_map(|found| found.starts));
 
         let mut shards = Vec::new();
         let mut views: BTreeMap<ShardNo, ShardView> = BTreeMap::new();
@@ -85,7 +97,7 @@ impl Door {
                 incoming_drift: finding.incoming_drift,
             })
             .collect();
-        Ok(Audit { ok, depth, currencies, shards, taken_at: now() })
+        Ok(Audit { ok, depth, currencies, shards, unreadable, taken_at: now() })
     }
 
     /// Does the same for every shard at once.
@@ -122,35 +134,29 @@ impl Door {
         }
     }
 
-    async fn starts(
-        &self,
-        no: PartitionNo,
-        question: Question,
-        patience: Duration,
-    ) -> Result<(Seq, Vec<Start>), Error> {
-        let (mut position, mut all) = (Seq::default(), Vec::new());
+    async fn starts(&self, no: PartitionNo, question: Question, patience: Duration) -> Result<Starts, Error> {
+        let mut all = Starts::default();
         for part in self.ask_parts(Address::Manager(no), question, patience).await? {
-            let AnswerBody::AuditStarts { at, starts } = part else { return Err(misunderstood(&part)) };
-            position = at;
-            all.extend(starts);
+            let AnswerBody::AuditStarts { at, starts, unreadable } = part else { return Err(misunderstood(&part)) };
+            all.at = at;
+            all.starts.extend(starts);
+            all.unreadable.extend(unreadable);
         }
-        Ok((position, all))
+        Ok(all)
     }
 
     async fn report(
         &self,
         no: ShardNo,
-        since: Seq,
-        transfers: Vec<TransferId>,
-        depth: Depth,
+        question: Question,
+        patience: Duration,
     ) -> Result<(ShardView, JournalState), Error> {
-        let full = depth == Depth::Full;
-        let question = Question::AuditShard { since, transfers, full };
         let (mut whole, mut state) = (ShardView::default(), JournalState::default());
-        for part in self.ask_parts(Address::Shard(no), question, if full { FULL } else { QUICK }).await? {
+        for part in self.ask_parts(Address::Shard(no), question, patience).await? {
             let AnswerBody::AuditShard { view, journal } = part else { return Err(misunderstood(&part)) };
             whole.totals.extend(view.totals);
             whole.legs.extend(view.legs);
+            whole.by_rows.extend(view.by_rows);
             state = journal;
         }
         Ok((whole, state))

@@ -76,18 +76,13 @@ impl<E: Record> Sqlite<E> {
         }
         let connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+        let is_new = Self::is_new(&connection, path)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.set_prepared_statement_cache_capacity(32);
-        let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        match format {
-            0 => Self::create(&connection)?,
-            FORMAT => {}
-            newer => {
-                let what = format!("{} has format {newer}, this version knows {FORMAT}", path.display());
-                return Err(Error::Foreign { what });
-            }
+        if is_new {
+            Self::create(&connection)?;
         }
         let names = E::COLUMNS.join(", ");
         let places = vec!["?"; E::COLUMNS.len() + 2].join(", ");
@@ -96,6 +91,20 @@ impl<E: Record> Sqlite<E> {
         let mut file = Self { connection, insert, select, entry: std::marker::PhantomData };
         found(&mut file, &genesis.to_string(), create, now)?;
         Ok(file)
+    }
+
+    /// Whether there is nothing in the file yet. What is there must be ours, in a format that this version knows.
+    fn is_new(connection: &Connection, path: &Path) -> Result<bool, Error> {
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let (format, application) = (pragma("user_version")?, pragma("application_id")?);
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        let foreign = |what: String| Err(Error::Foreign { what: format!("{} {what}", path.display()) });
+        match (application, format, tables) {
+            (0, 0, 0) => Ok(true),
+            (APPLICATION_ID, FORMAT, _) => Ok(false),
+            (APPLICATION_ID, other, _) => foreign(format!("has format {other}, this version knows {FORMAT}")),
+            _ => foreign("is a database of another program".into()),
+        }
     }
 
     fn create(connection: &Connection) -> Result<(), Error> {
@@ -122,10 +131,12 @@ impl<E: Record> Sqlite<E> {
     }
 
     fn flushed_seq(&self) -> Result<Seq, Error> {
-        let seq: i64 = self
+        let seq: Option<i64> = self
             .connection
             .prepare_cached("SELECT value FROM meta WHERE key = 'flushed'")?
-            .query_row([], |row| row.get(0))?;
+            .query_row([], |row| row.get(0))
+            .optional()?;
+        let seq = seq.ok_or_else(|| corrupt("it does not say up to which row its tables stand"))?;
         Ok(Seq(unsigned(seq)?))
     }
 
@@ -160,7 +171,7 @@ impl<E: Record> Journal for Sqlite<E> {
     type Entry = E;
 
     fn head(&mut self) -> Result<Head, Error> {
-        let (epoch, seq, linked): (i64, i64, i64) = self
+        let (epoch, seq, linked): (Option<i64>, i64, i64) = self
             .connection
             .prepare_cached(
                 "SELECT (SELECT value FROM meta WHERE key = 'epoch'), (SELECT ifnull(max(seq), 0) FROM journal),
@@ -170,6 +181,7 @@ impl<E: Record> Journal for Sqlite<E> {
         if linked != seq {
             return Err(corrupt(format!("the last row is {seq}, the last link of the hash chain {linked}")));
         }
+        let epoch = epoch.ok_or_else(|| corrupt("it does not say who may write"))?;
         let hash = self
             .connection
             .prepare_cached("SELECT hash FROM chain WHERE seq = ?")?
