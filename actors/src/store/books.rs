@@ -195,6 +195,8 @@ impl<T: ShardTables> Books<T> {
 
     fn flush(&mut self) -> Result<(), Error> {
         let seq = self.log.staged_seq();
+        // In the order of the table, so that neighbours share its pages.
+        self.changed.sort_unstable();
         let accounts = self.changed.iter().filter_map(|id| Some((id, &self.accounts.get(id)?.record))).collect();
         let flush = Flush { seq, accounts, transits: &self.transits, debits: &self.debits };
         self.log.tables.write_balances(&flush)?;

@@ -89,7 +89,9 @@ impl<E: Record> Sqlite<E> {
         let insert = format!("INSERT INTO journal (seq, at, {names}) VALUES ({places}) {}", E::CONFLICT);
         let select = format!("SELECT seq, at, {names} FROM journal");
         let mut file = Self { connection, insert, select, entry: std::marker::PhantomData };
-        found(&mut file, &genesis.to_string(), create, now)?;
+        // Which of the deployment's databases it is, too: a file under another's name would be another's money.
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        found(&mut file, &format!("{genesis} database={name}"), create, now)?;
         Ok(file)
     }
 

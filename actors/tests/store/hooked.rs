@@ -1,0 +1,87 @@
+//! Tables with a hook before each statement, for what must happen, or go wrong, at just one moment.
+
+use std::collections::BTreeSet;
+
+use remit_actors::store::{
+    Error,
+    books::{Flush, Newest, ShardTables},
+    journal::{Appended, Below, Hash, Head, Journal},
+    register::TransferTables,
+    row::{AccountRecord, Row, ShardEntry, TransferEntry},
+};
+use remit_core::{
+    id::{AccountId, Epoch, LegId, Seq, TransferId},
+    ledger::Transit,
+    mark::OpenDebit,
+    money::Currency,
+};
+
+/// Called with the statement's name and, where it appends, the row.
+type Hook<E> = Box<dyn FnMut(&'static str, Option<&Row<E>>) + Send>;
+
+pub(crate) struct Hooked<T: Journal> {
+    tables: T,
+    hook: Hook<T::Entry>,
+}
+
+impl<T: Journal> Hooked<T> {
+    pub(crate) fn new(tables: T, hook: impl FnMut(&'static str, Option<&Row<T::Entry>>) + Send + 'static) -> Self {
+        Self { tables, hook: Box::new(hook) }
+    }
+}
+
+macro_rules! through {
+    ($(fn $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)*) => {
+        $(fn $name(&mut self, $($arg: $type),*) -> Result<$answer, Error> {
+            (self.hook)(stringify!($name), None);
+            self.tables.$name($($arg),*)
+        })*
+    };
+}
+
+impl<T: Journal> Journal for Hooked<T> {
+    type Entry = T::Entry;
+
+    fn append(&mut self, row: &Row<T::Entry>) -> Result<Appended, Error> {
+        (self.hook)("append", Some(row));
+        self.tables.append(row)
+    }
+
+    through! {
+        fn head() -> Head;
+        fn begin(epoch: Epoch, seq: Seq) -> ();
+        fn link(seq: Seq, hash: Hash) -> ();
+        fn set_epoch(epoch: Epoch) -> ();
+        fn commit() -> ();
+        fn rows_above(seq: Seq, limit: usize) -> Vec<Row<T::Entry>>;
+        fn rows_below(seq: Seq, limit: usize) -> Vec<Below<T::Entry>>;
+        fn links(from: Seq, to: Seq) -> Vec<(Seq, Hash)>;
+    }
+}
+
+impl<T: ShardTables> ShardTables for Hooked<T> {
+    through! {
+        fn flushed() -> Seq;
+        fn transits() -> Vec<(Currency, Transit)>;
+        fn open_debits() -> Vec<OpenDebit>;
+        fn account(id: &AccountId) -> Option<AccountRecord>;
+        fn accounts_after(after: Option<&AccountId>, limit: usize) -> Vec<(AccountId, AccountRecord)>;
+        fn accounts_closing() -> Vec<AccountId>;
+        fn rows_of(transfer: TransferId) -> Vec<Row<ShardEntry>>;
+        fn rows_of_leg(leg: LegId) -> Vec<Row<ShardEntry>>;
+        fn row_of_command(command_id: &[u8; 16]) -> Option<Row<ShardEntry>>;
+        fn row(seq: Seq) -> Option<Row<ShardEntry>>;
+        fn newest_rows(after: Option<&AccountId>, limit: usize) -> Vec<Newest>;
+        fn write_balances(flush: &Flush<'_>) -> ();
+    }
+}
+
+impl<T: TransferTables> TransferTables for Hooked<T> {
+    through! {
+        fn flushed() -> Seq;
+        fn open() -> Vec<Seq>;
+        fn rows_of(transfer: TransferId) -> Vec<Row<TransferEntry>>;
+        fn transfer_at(seq: Seq) -> Option<TransferId>;
+        fn write_open(seq: Seq, begun: &BTreeSet<Seq>) -> ();
+    }
+}

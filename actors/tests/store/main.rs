@@ -1,0 +1,17 @@
+//! What the stores promise, seen through the machines that rely on them: one writer (R12), nothing lost in a crash, nothing
+//! forgotten however small the memory, and no damage that goes unnoticed.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod bounded;
+mod commands;
+mod crashes;
+mod damaged;
+mod equal;
+mod fenced;
+mod files;
+mod hooked;
+mod killed;
+mod parked;
+mod undecided;
+#[path = "../world/mod.rs"]
+mod world;
