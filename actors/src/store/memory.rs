@@ -85,6 +85,8 @@ pub enum Crash {
 /// A disk with one database, shared by its incarnations.
 #[derive(Clone, Debug)]
 pub struct Disk<E> {
+    /// Which of its deployment's databases it is.
+    name: Arc<str>,
     durable: Arc<Mutex<Durable<E>>>,
     crash: Arc<Mutex<Option<(u64, Crash)>>>,
 }
@@ -102,11 +104,17 @@ impl<E> Default for Disk<E> {
             debits: Vec::new(),
             open: BTreeSet::new(),
         };
-        Self { durable: Arc::new(Mutex::new(durable)), crash: Arc::default() }
+        Self { name: "memory".into(), durable: Arc::new(Mutex::new(durable)), crash: Arc::default() }
     }
 }
 
 impl<E: Keyed> Disk<E> {
+    /// A disk with a database of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
     /// Lets the database crash at a durable write, `writes` from now.
     pub fn crash_at(&self, writes: u64, crash: Crash) {
         *self.crash.lock() = Some((writes, crash));
@@ -130,7 +138,7 @@ impl<E: Keyed> Disk<E> {
     /// It belongs to another deployment.
     pub fn open(&self, genesis: &Genesis, now: Time) -> Result<Memory<E>, Error> {
         let mut memory = Memory { disk: self.clone(), staged: Vec::new(), work: None };
-        found(&mut memory, &genesis.to_string(), true, now)?;
+        found(&mut memory, &format!("{genesis} database={}", self.name), true, now)?;
         Ok(memory)
     }
 }

@@ -75,7 +75,7 @@ fn run<E>(
 where
     E: Record + remit_actors::store::memory::Keyed,
 {
-    let (disk, folder) = (Disk::default(), files::scratch());
+    let (disk, folder) = (Disk::named("x"), files::scratch());
     let path = folder.path().join("x.db");
     let open = || if variant.on_disk { open_file(&path) } else { open_memory(&disk) };
     let (mut machine, mut now, mut said) = (open(), NOW, Vec::new());
