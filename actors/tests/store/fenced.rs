@@ -2,15 +2,24 @@
 
 use remit_actors::{
     frame::Frame,
+    genesis::Genesis,
     machine::{Failure, Machine},
+    manager::Manager,
     message::{Address, Message, Question},
     shard::Shard,
-    store::memory::Disk,
+    store::{
+        Error,
+        books::BooksOptions,
+        journal::{Head, Journal},
+        memory::Disk,
+        row::ShardEntry,
+        sqlite::Sqlite,
+    },
     supervision::Recovery,
 };
 use remit_core::{
     account::Kind,
-    id::{PartitionNo, ShardNo},
+    id::{Epoch, PartitionNo, Seq, ShardNo},
     leg::{Answer, Verb},
     money::Direction,
     protocol::Protocol,
@@ -103,8 +112,7 @@ fn r12_r13_an_older_incarnation_on_a_file_is_shut_out() {
 fn r12_what_an_older_writer_commits_while_a_newer_one_opens_is_read_whole() {
     for moment in ["begin", "flushed", "transits", "open_debits", "links"] {
         let (disk, genesis) = (Disk::default(), World::in_memory(1, 1).genesis);
-        let books = remit_actors::store::books::BooksOptions { flush_rows: 4, ..Default::default() };
-        let options = shard_options(books);
+        let options = shard_options(BooksOptions { flush_rows: 4, ..BooksOptions::default() });
         let mut older = Shard::open(ShardNo(0), disk.open(&genesis, NOW).unwrap(), options, "older", NOW).unwrap();
         let opened = ["s0:world", "s0:alice"].into_iter().zip([1, 2]);
         let opens = opened.map(|(id, n)| open_account(id, Kind::External, n)).collect();
@@ -142,4 +150,68 @@ fn r12_what_an_older_writer_commits_while_a_newer_one_opens_is_read_whole() {
         assert_eq!(answer(&mut newer, command(transfer_id(10), 10, Verb::Debit, "s0:world", 1)), Answer::Done);
         assert!(newer.books().recompute().unwrap());
     }
+}
+
+/// R12: a commit names the epoch and the row that it was decided at, and both must be the newest.
+#[test]
+fn r12_a_commit_that_names_another_epoch_or_another_row_is_refused() {
+    fn refuses(mut tables: impl Journal) {
+        let Head { epoch, seq, .. } = tables.head().unwrap();
+        let (older, newer) = (Epoch(epoch.0 - 1), Epoch(epoch.0 + 1));
+        for (epoch, seq) in [(older, seq), (newer, seq), (epoch, Seq(seq.0 - 1)), (epoch, seq.next())] {
+            let refused = tables.begin(epoch, seq).unwrap_err();
+            assert!(matches!(refused, Error::Fenced { own, .. } if own == (epoch, seq)), "{refused:?}");
+        }
+        tables.begin(epoch, seq).unwrap();
+    }
+    let folder = files::scratch();
+    for mut world in [World::in_memory(1, 1), World::in_files(folder.path(), 1, 1)] {
+        world.start();
+        world.stop();
+        match &world.disks {
+            Disks::Memory(shards, _) => refuses(shards[&ShardNo(0)].open(&world.genesis, NOW).unwrap()),
+            Disks::Files(folder) => {
+                refuses(Sqlite::<ShardEntry>::open(&folder.join("s0.db"), &world.genesis, false, NOW).unwrap());
+            }
+        }
+    }
+}
+
+/// R13: what was read just before somebody else took the database may be no longer so by the time it would leave.
+#[test]
+fn r13_a_read_does_not_leave_if_the_database_was_taken_while_it_was_read() {
+    let mut world = World::in_memory(1, 1);
+    world.books.flush_rows = 1;
+    world.start();
+    world.open_account("s0:alice", Kind::Customer);
+    world.submit(1, Protocol::default(), "s0:alice", "s0:bob", 1);
+    world.settle();
+    let Disks::Memory(shards, managers) = &world.disks else { panic!("not in memory") };
+    let (shard, manager) = (shards[&ShardNo(0)].clone(), managers[&PartitionNo(0)].clone());
+    let open = |genesis: &Genesis| (shard.open(genesis, NOW).unwrap(), manager.open(genesis, NOW).unwrap());
+    let (genesis, options) = (world.genesis.clone(), shard_options(BooksOptions::default()));
+
+    let (tables, _) = open(&genesis);
+    let (disk, facts) = (shard.clone(), genesis.clone());
+    let hook = move |statement: &'static str, _: Option<&_>| {
+        if statement == "account" {
+            Shard::open(ShardNo(0), disk.open(&facts, NOW).unwrap(), options, "newer", NOW).unwrap();
+        }
+    };
+    let mut older = Shard::open(ShardNo(0), Hooked::new(tables, hook), options, "older", NOW).unwrap();
+    let read = ask(Question::Account(account("s0:alice")));
+    assert!(matches!(older.turn(&[frame(vec![read])], NOW), Err(Failure::Fenced(_))));
+
+    let (_, tables) = open(&genesis);
+    let (disk, facts, options) = (manager.clone(), genesis.clone(), world.manager_options());
+    let hook = move |statement: &'static str, _: Option<&_>| {
+        if statement == "rows_of" {
+            let tables = disk.open(&facts, NOW).unwrap();
+            Manager::open(PartitionNo(0), tables, options, Recovery::default(), "newer", NOW).unwrap();
+        }
+    };
+    let tables = Hooked::new(tables, hook);
+    let mut older = Manager::open(PartitionNo(0), tables, options, Recovery::default(), "older", NOW).unwrap();
+    let read = ask(Question::Transfer(transfer_id(1)));
+    assert!(matches!(older.turn(&[frame(vec![read])], NOW), Err(Failure::Fenced(_))));
 }

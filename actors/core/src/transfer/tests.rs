@@ -7,6 +7,11 @@ use alloc::{
 
 use super::*;
 use crate::leg::Misfit;
+use crate::{
+    id::{AccountId, ShardNo, Time, TransferId},
+    money::{Amount, Currency, Direction},
+    protocol::Protocol,
+};
 
 const DEADLINE: Reason = Reason::DeadlinePassed;
 const NO: Reason = Reason::AccountFrozen;
