@@ -258,7 +258,12 @@ impl<T: TransferTables> Manager<T> {
         if now.0 - self.budget.0.0 >= 1_000 {
             self.budget = (now, self.options.retries_per_second_max);
         }
-        for id in self.wheel.due(now) {
+        let mut due = self.wheel.due(now);
+        if due.len() > usize::try_from(self.budget.1).unwrap_or(usize::MAX) {
+            // Not all can have their turn in this second: whoever has waited longest comes first, so that nobody starves.
+            due.sort_by_cached_key(|id| self.open.get(id).map(|open| open.try_at));
+        }
+        for id in due {
             let Some(open) = self.open.get_mut(&id) else { continue };
             if open.transfer.parked().is_some() {
                 continue;
@@ -269,14 +274,16 @@ impl<T: TransferTables> Manager<T> {
                 self.step(id, false, out)?;
             } else if now >= open.try_at {
                 if self.budget.1 == 0 {
-                    open.try_at = Time(self.budget.0.0 + 1_000);
-                } else {
-                    self.budget.1 -= 1;
-                    let wait = self.options.retry_first_ms.saturating_mul(2_u64.saturating_pow(open.tries.min(20)));
-                    open.try_at = now.plus_ms(wait.min(self.options.retry_max_ms));
-                    open.tries = open.tries.saturating_add(1);
-                    self.step(id, true, out)?;
+                    // It stays due since then.
+                    let at = open.look_at().max(self.budget.0.plus_ms(1_000));
+                    self.wheel.put(at, id);
+                    continue;
                 }
+                self.budget.1 -= 1;
+                let wait = self.options.retry_first_ms.saturating_mul(2_u64.saturating_pow(open.tries.min(20)));
+                open.try_at = now.plus_ms(wait.min(self.options.retry_max_ms));
+                open.tries = open.tries.saturating_add(1);
+                self.step(id, true, out)?;
             }
             if let Some(open) = self.open.get(&id) {
                 self.wheel.put(open.look_at(), id);

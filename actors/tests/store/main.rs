@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bounded;
+mod closing;
 mod commands;
 mod crashes;
 mod damaged;
@@ -12,6 +13,7 @@ mod files;
 mod hooked;
 mod killed;
 mod parked;
+mod patience;
 mod undecided;
 #[path = "../world/mod.rs"]
 mod world;
