@@ -274,9 +274,10 @@ impl<T: TransferTables> Manager<T> {
                 self.step(id, false, out)?;
             } else if now >= open.try_at {
                 if self.budget.1 == 0 {
-                    // It stays due since then.
-                    let at = open.look_at().max(self.budget.0.plus_ms(1_000));
-                    self.wheel.put(at, id);
+                    // It stays due since then; only its deadline may come sooner.
+                    let next_second = self.budget.0.plus_ms(1_000);
+                    let deadline = open.transfer.given_up().is_none().then_some(open.transfer.start().deadline_at);
+                    self.wheel.put(deadline.map_or(next_second, |deadline| deadline.min(next_second)), id);
                     continue;
                 }
                 self.budget.1 -= 1;

@@ -310,3 +310,15 @@ fn rows_that_are_gone_added_or_exchanged_are_found() {
         }
     }
 }
+
+/// The audit is too late for this: the manager would lead a transfer to its end that has ended.
+#[test]
+fn what_has_ended_or_never_began_is_not_opened_as_open() {
+    let ward = Ward::new();
+    for which in ["min(seq) FROM journal WHERE what = 'started'", "max(seq) FROM journal WHERE what = 'completed'", "2"]
+    {
+        ward.after(MANAGER, &format!("INSERT INTO open SELECT {which}"));
+        let opened = ward.world.open(MANAGER, Recovery::default());
+        assert!(matches!(opened.err(), Some(Failure::Invariant(_))), "{which}");
+    }
+}

@@ -371,3 +371,6 @@ fn unsigned(value: i64) -> Result<u64, Error> {
 fn bound(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
