@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::money::Currency;
+use crate::{money::Currency, planted};
 
 /// An account as its shard knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +101,10 @@ impl Account {
     pub fn available(&self) -> Option<i128> {
         match self.kind {
             Kind::Customer => {
-                let own = i128::from(self.balances.posted) - i128::from(self.balances.held);
+                let mut own = i128::from(self.balances.posted) - i128::from(self.balances.held);
+                if planted!(IncomingIsAvailable) {
+                    own += i128::from(self.balances.incoming);
+                }
                 Some(own + i128::from(self.overdraft_limit))
             }
             Kind::External => None,

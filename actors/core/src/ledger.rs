@@ -10,6 +10,7 @@ use crate::{
     account::{Account, Balances, Kind, Status},
     leg::{Answer, Command, Leg, Misfit, State, Terms, Verdict, verdict},
     money::{Amount, Direction},
+    planted,
     reason::Reason,
 };
 
@@ -133,6 +134,17 @@ pub fn decide(command: &Command, leg: Option<&Leg>, account: Option<&Account>, t
             None => done(command),
         },
     };
+    let goes_unrecorded = match state {
+        State::Tombstone(..) => planted!(NoTombstone),
+        State::Refused(_) => planted!(RefusalNotRecorded),
+        _ => false,
+    };
+    if goes_unrecorded {
+        return Decision { change: None, answer };
+    }
+    if planted!(FrozenRefusesUndos) && account.is_some_and(|account| account.status == Status::Frozen) {
+        return Decision { change: None, answer: Answer::Refused(Reason::AccountFrozen) };
+    }
     // From here it must succeed.
     let entry = Entry::of(state, terms.direction, terms.amount);
     let after = (!entry.is_empty()).then(|| {
@@ -174,7 +186,7 @@ fn refusal(command: &Command, account: Option<&Account>, transit: &Transit) -> O
     {
         return Some(Reason::InsufficientFunds);
     }
-    (!leaves_room(command, &account.balances, transit)).then_some(Reason::BalanceOverflow)
+    (!planted!(NoRoomKept) && !leaves_room(command, &account.balances, transit)).then_some(Reason::BalanceOverflow)
 }
 
 /// R3: whether, after this do, each balance with all that may still be added to it, and with all that may still be taken

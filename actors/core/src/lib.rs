@@ -25,6 +25,29 @@ pub mod ledger;
 pub mod leg;
 pub mod mark;
 pub mod money;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 pub mod protocol;
 pub mod reason;
 pub mod transfer;
+
+/// Whether planted bugs are compiled in. The product's binary refuses to be built with them.
+pub const HAS_MUTANTS: bool = cfg!(feature = "mutants");
+
+/// Whether this planted bug is the one that tests have chosen (see [`mutant`]).
+#[cfg(feature = "mutants")]
+#[macro_export]
+macro_rules! planted {
+    ($mutant:ident) => {
+        $crate::mutant::is_planted($crate::mutant::Mutant::$mutant)
+    };
+}
+
+/// Whether this planted bug is the one that tests have chosen: there are none in this build.
+#[cfg(not(feature = "mutants"))]
+#[macro_export]
+macro_rules! planted {
+    ($mutant:ident) => {
+        false
+    };
+}

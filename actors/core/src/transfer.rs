@@ -17,6 +17,7 @@ pub use self::{
 use crate::{
     id::{LegId, LegNo, PartitionNo, Seq},
     leg::{Answer, Command, Sent, Terms, Verb},
+    planted,
     protocol::{Decision, Next, route::Route},
     reason::Reason,
 };
@@ -217,7 +218,9 @@ impl Transfer {
     /// Whether a leg's answer is final for a failed transfer: its undo's reply, or a refusal (R9).
     #[must_use]
     pub fn is_undone(&self, leg: LegNo) -> bool {
-        matches!(self.answer(leg), Some(Answer::Undone | Answer::NeverWas(_) | Answer::Refused(_)))
+        let answer = self.answer(leg);
+        matches!(answer, Some(Answer::Undone | Answer::NeverWas(_) | Answer::Refused(_)))
+            || planted!(SilenceIsANo) && answer.is_none() && self.given_up.is_some()
     }
 
     /// Whether a leg refused, or is undone already: proof that the transfer can't complete.

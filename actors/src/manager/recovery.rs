@@ -10,6 +10,7 @@ use std::{
 
 use remit_core::{
     id::{Time, TransferId},
+    planted,
     transfer::{Parked, Transfer},
 };
 
@@ -68,7 +69,7 @@ impl<T: TransferTables> Manager<T> {
                 self.register.park(now, id, Parked::Panicked)?;
             } else if self.recovering.in_hand.is_some() {
                 self.recovering.waiting.push_back(id);
-            } else {
+            } else if !planted!(NoRetryAfterRecovery) {
                 self.wheel.put(now, id);
             }
             self.open.insert(id, Open::new(transfer, now));

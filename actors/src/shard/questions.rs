@@ -8,6 +8,7 @@ use remit_core::{
     ledger::Entry,
     leg::State,
     money::Direction,
+    planted,
 };
 
 use super::{Shard, answer};
@@ -100,6 +101,7 @@ impl<T: ShardTables> Shard<T> {
         let balanced = computed && self.books.is_balanced();
         let journal = JournalState { seq: head.seq, verified_to, hash: head.hash, balanced };
 
+        let since = if planted!(AuditForgetsRows) { self.books.head().seq } else { since };
         let mut legs: BTreeMap<LegId, State> = self.books.legs_since(since)?;
         for transfer in transfers {
             legs.extend(self.books.legs_of(*transfer)?);

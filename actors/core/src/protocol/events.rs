@@ -9,6 +9,7 @@ use crate::{
     id::{LegId, LegNo},
     leg::{Answer, Command, Sent, Terms, Verb},
     money::Direction,
+    planted,
     reason::Reason,
     transfer::{Start, Transfer},
 };
@@ -39,6 +40,11 @@ impl Rules for Events {
             // A known end of the pivot is on its way back along the route; only silence makes the manager undo by itself.
             let baton_is_back = transfer.is_undone(pivot) && !silent;
             return giving_up::next(transfer, if baton_is_back { &mut asked_by_others } else { ask });
+        }
+        if planted!(PokedTooFar) && silent {
+            let unanswered = transfer.start().leg_numbers().filter(|leg| transfer.answer(*leg).is_none());
+            unanswered.for_each(|leg| ask(leg, transfer.do_verb(leg)));
+            return Next::Wait;
         }
         if let Some(leg) = first_unanswered(transfer)
             && (silent || transfer.is_untouched())

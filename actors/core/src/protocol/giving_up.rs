@@ -8,6 +8,7 @@ use super::Next;
 use crate::{
     id::LegNo,
     leg::{Answer, Verb},
+    planted,
     transfer::{End, Transfer},
 };
 
@@ -16,6 +17,7 @@ pub(super) fn next(transfer: &Transfer, ask: &mut dyn FnMut(LegNo, Verb)) -> Nex
     let pivot = transfer.start().pivot();
     match transfer.answer(pivot) {
         Some(Answer::NeverWas(_) | Answer::Refused(_)) => undo_others(transfer, pivot, ask),
+        _ if planted!(PivotNotCancelled) => undo_others(transfer, pivot, ask),
         _ => {
             ask(pivot, Verb::Cancel);
             Next::Wait
@@ -26,6 +28,9 @@ pub(super) fn next(transfer: &Transfer, ask: &mut dyn FnMut(LegNo, Verb)) -> Nex
 fn undo_others(transfer: &Transfer, pivot: LegNo, ask: &mut dyn FnMut(LegNo, Verb)) -> Next {
     let mut all_undone = true;
     for leg in transfer.start().leg_numbers().filter(|leg| *leg != pivot) {
+        if planted!(LateSuccessIgnored) && transfer.answer(leg).is_none() {
+            continue;
+        }
         if !transfer.is_undone(leg) {
             all_undone = false;
             ask(leg, transfer.do_verb(leg).undo());

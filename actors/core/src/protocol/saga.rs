@@ -8,6 +8,7 @@ use super::{Next, Rules, do_verb_with_pivot, giving_up};
 use crate::{
     id::LegNo,
     leg::{Answer, Verb},
+    planted,
     transfer::{End, Start, Transfer},
 };
 
@@ -50,7 +51,7 @@ pub(super) fn post_holds(transfer: &Transfer, ask: &mut dyn FnMut(LegNo, Verb)) 
     let mut all_posted = true;
     for leg in transfer.start().leg_numbers() {
         if transfer.do_verb(leg) == Verb::PlaceHold && transfer.answer(leg) != Some(Answer::Posted) {
-            all_posted = false;
+            all_posted = planted!(EndBeforePosts);
             ask(leg, Verb::PostHold);
         }
     }

@@ -8,6 +8,7 @@ use super::{Decision, Next, Rules};
 use crate::{
     id::LegNo,
     leg::{Answer, Verb},
+    planted,
     transfer::{End, Start, Transfer},
 };
 
@@ -33,6 +34,9 @@ impl Rules for TwoPhase {
             Some(Decision::Abort(_)) => everywhere(transfer, Verb::ReleaseHold, ask),
             // A recorded no, or a hold that is gone, can't become a commit any more: no decision need be recorded.
             None if transfer.has_failed_leg() => everywhere(transfer, Verb::ReleaseHold, ask),
+            None if planted!(AbortNotRecorded) && transfer.given_up().is_some() => {
+                everywhere(transfer, Verb::ReleaseHold, ask)
+            }
             None => match transfer.given_up() {
                 Some(reason) => Next::Decide(Decision::Abort(reason)),
                 None => prepare(transfer, ask),
