@@ -7,11 +7,13 @@
 //! 3. [`shard`] and [`manager`]: the two machines that move money;
 //! 4. [`store`]: how a machine remembers, and what a crash leaves behind;
 //! 5. [`durable`]: the actor around a machine; [`guardian`]: who restarts it; [`supervision`]: what both say of how it goes;
-//! 6. [`bus`]: how frames reach the other actors.
+//! 6. [`bus`]: how frames reach the other actors;
+//! 7. [`faults`]: all of that going wrong on purpose.
 
 pub mod bus;
 pub mod codec;
 pub mod durable;
+pub mod faults;
 pub mod frame;
 pub mod genesis;
 pub mod guardian;

@@ -1,6 +1,6 @@
 //! The time that a machine is told: the clock's, but it never goes back and never stands still.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use remit_core::id::Time;
 
@@ -16,58 +16,65 @@ pub fn system_clock() -> Time {
 
 /// Follows a clock; where that is set back, counts on by itself, or every timer would wait for the clock to catch up.
 #[derive(Debug)]
-pub(super) struct Monotone {
-    clock: Clock,
-    /// What the clock said when it was last followed, and the instant of that.
-    followed: (Time, Instant),
+pub struct Monotone {
+    /// What the clock said when it was last followed, and how long that is after the start.
+    followed: (Time, Duration),
     told: Time,
 }
 
 impl Monotone {
-    pub(super) fn new(clock: Clock) -> Self {
-        let now = clock();
-        Self { clock, followed: (now, Instant::now()), told: now }
+    /// Begins where the clock is now.
+    #[must_use]
+    pub fn new(now: Time) -> Self {
+        Self { followed: (now, Duration::ZERO), told: now }
     }
 
-    /// Now.
-    pub(super) fn now(&mut self) -> Time {
-        let (read, instant) = ((self.clock)(), Instant::now());
+    /// The time, where the clock reads so and this long has passed since the start.
+    pub fn told(&mut self, read: Time, passed: Duration) -> Time {
         if read >= self.told {
-            self.followed = (read, instant);
+            self.followed = (read, passed);
             self.told = read;
         } else {
             let (then, at) = self.followed;
-            let passed = u64::try_from(instant.duration_since(at).as_millis()).unwrap_or(u64::MAX);
-            self.told = self.told.max(then.plus_ms(passed));
+            let since = u64::try_from(passed.saturating_sub(at).as_millis()).unwrap_or(u64::MAX);
+            self.told = self.told.max(then.plus_ms(since));
         }
         self.told
     }
 }
 
+/// A clock that is followed, with how long ago that began.
+#[derive(Debug)]
+pub(super) struct Followed {
+    clock: Clock,
+    began: Instant,
+    monotone: Monotone,
+}
+
+impl Followed {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, began: Instant::now(), monotone: Monotone::new(clock()) }
+    }
+
+    /// Now.
+    pub(super) fn now(&mut self) -> Time {
+        self.monotone.told((self.clock)(), self.began.elapsed())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::atomic::{AtomicI64, Ordering::Relaxed},
-        time::Duration,
-    };
-
     use super::*;
-
-    static CLOCK: AtomicI64 = AtomicI64::new(5_000);
 
     #[test]
     fn a_clock_that_is_set_back_neither_goes_back_nor_stands_still() {
-        let mut clock = Monotone::new(|| Time(CLOCK.load(Relaxed)));
-        assert_eq!(clock.now(), Time(5_000));
-        CLOCK.store(9_000, Relaxed);
-        assert_eq!(clock.now(), Time(9_000));
-        CLOCK.store(1_000, Relaxed);
-        assert!(clock.now() >= Time(9_000));
-        let waited_until = Instant::now() + Duration::from_secs(10);
-        while clock.now() < Time(9_003) {
-            assert!(Instant::now() < waited_until, "it stands still");
-        }
-        CLOCK.store(i64::MAX / 2, Relaxed);
-        assert_eq!(clock.now(), Time(i64::MAX / 2));
+        let mut clock = Monotone::new(Time(5_000));
+        let mut told = |read, passed_ms| clock.told(Time(read), Duration::from_millis(passed_ms)).0;
+        assert_eq!(told(5_000, 0), 5_000);
+        assert_eq!(told(9_000, 10), 9_000);
+        assert_eq!(told(1_000, 10), 9_000);
+        assert_eq!(told(1_003, 13), 9_003, "it counts on by itself");
+        assert_eq!(told(1_003, 13), 9_003);
+        assert_eq!(told(i64::MAX / 2, 14), i64::MAX / 2);
     }
 }

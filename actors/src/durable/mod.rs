@@ -11,31 +11,27 @@ mod ending;
 mod entrance;
 mod lanes;
 mod pulse;
+mod turns;
 
-use std::{
-    mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+use std::{mem, sync::Arc, time::Duration};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, fut::wrap_future};
 use remit_core::id::Time;
 
 use crate::{
-    bus::{Bus, Delivery, Receipt},
-    frame::Frame,
-    machine::{Failure, Machine},
+    bus::{Bus, Delivery},
+    machine::Machine,
     supervision::Ended,
 };
 
-use clock::Monotone;
-pub use clock::{Clock, system_clock};
+use clock::Followed;
+pub use clock::{Clock, Monotone, system_clock};
 pub(crate) use ending::{Closing, OnEnd, said};
 pub(crate) use entrance::{Entrance, LeadsTo};
 use lanes::Lanes;
 pub use lanes::Room;
 pub use pulse::Pulse;
+pub use turns::Turns;
 
 /// The longest time until an idle actor looks at the clock again, in milliseconds: the clock may be set, the timer counts on.
 const ALARM_MS_MAX: i64 = 1_000;
@@ -91,12 +87,9 @@ struct Alarm;
 
 /// A machine with a thread.
 pub(crate) struct Durable {
-    machine: Box<dyn Machine>,
-    lanes: Lanes,
-    bus: Arc<dyn Bus>,
-    options: Options,
+    turns: Turns,
     pulse: Arc<Pulse>,
-    clock: Monotone,
+    clock: Followed,
     /// Whether a [`Turn`] is on its way.
     turn_due: bool,
     alarm: Option<(Time, SpawnHandle)>,
@@ -113,34 +106,25 @@ impl Durable {
         pulse: Arc<Pulse>,
         closing: Closing,
     ) -> Self {
-        let (lanes, clock) = (Lanes::new(room), Monotone::new(options.clock));
-        Self { machine, lanes, bus, options, pulse, clock, turn_due: false, alarm: None, closing }
+        let turns = Turns::new(machine, room, bus, options.batch_messages_max);
+        let clock = Followed::new(options.clock);
+        Self { turns, pulse, clock, turn_due: false, alarm: None, closing }
     }
 
     /// Takes one turn; false if it was the last one.
     fn turn(&mut self, ctx: &mut Context<Self>) -> bool {
         let now = self.clock.now();
-        let (frames, receipts) = self.lanes.take(self.options.batch_messages_max);
         self.pulse.begins();
-        let ended = match catch_unwind(AssertUnwindSafe(|| self.commit(&frames, receipts, now))) {
-            Ok(Ok(())) => return true,
-            Ok(Err(failure)) => failure.into(),
-            Err(panic) => Ended::Panicked(said(panic.as_ref())),
-        };
-        self.end(ended, ctx);
-        false
-    }
-
-    /// The part of a turn that may fail: the machine's, then what the commit made true, then the receipts.
-    fn commit(&mut self, frames: &[Frame], receipts: Vec<Receipt>, now: Time) -> Result<(), Failure> {
-        for (to, frame) in self.machine.turn(frames, now)? {
-            self.bus.send(to, frame);
+        match self.turns.turn(now) {
+            Ok(()) => {
+                self.pulse.ends(self.turns.position());
+                true
+            }
+            Err(ended) => {
+                self.end(ended, ctx);
+                false
+            }
         }
-        for receipt in receipts {
-            receipt.acknowledge();
-        }
-        self.pulse.ends(self.machine.position());
-        Ok(())
     }
 
     /// A turn, and what comes after it.
@@ -150,7 +134,7 @@ impl Durable {
         }
         // An actor that always tells itself something never yields its thread: to others on it, nor to timers.
         ctx.wait(wrap_future(tokio::task::yield_now()));
-        if self.lanes.is_empty() { self.set_alarm(ctx) } else { self.turn_soon(ctx) }
+        if self.turns.is_empty() { self.set_alarm(ctx) } else { self.turn_soon(ctx) }
     }
 
     fn turn_soon(&mut self, ctx: &mut Context<Self>) {
@@ -161,7 +145,7 @@ impl Durable {
 
     /// Sees to it that the machine gets the turn that it wants at a later time. An alarm that is early enough stays as it is.
     fn set_alarm(&mut self, ctx: &mut Context<Self>) {
-        let Some(wanted) = self.machine.wake_at() else { return };
+        let Some(wanted) = self.turns.wake_at() else { return };
         let now = self.clock.now();
         if wanted <= now {
             return self.turn_soon(ctx);
@@ -179,7 +163,7 @@ impl Durable {
     }
 
     fn is_due(&mut self) -> bool {
-        self.machine.wake_at().is_some_and(|at| at <= self.clock.now())
+        self.turns.wake_at().is_some_and(|at| at <= self.clock.now())
     }
 
     fn end(&mut self, ended: Ended, ctx: &mut Context<Self>) {
@@ -200,9 +184,9 @@ impl Handler<Arrival> for Durable {
     type Result = ();
 
     fn handle(&mut self, Arrival(delivery): Arrival, ctx: &mut Self::Context) {
-        self.lanes.push(delivery);
+        self.turns.push(delivery);
         // A mailbox that is never empty starves notifications and timers, but neither a full batch nor the clock.
-        if self.lanes.messages() >= self.options.batch_messages_max || self.is_due() {
+        if self.turns.is_full() || self.is_due() {
             self.turn_and_go_on(ctx);
         } else {
             self.turn_soon(ctx);
@@ -215,7 +199,7 @@ impl Handler<Turn> for Durable {
 
     fn handle(&mut self, _: Turn, ctx: &mut Self::Context) {
         self.turn_due = false;
-        if !self.lanes.is_empty() || self.is_due() {
+        if !self.turns.is_empty() || self.is_due() {
             self.turn_and_go_on(ctx);
         }
     }
@@ -234,7 +218,7 @@ impl Handler<Drain> for Durable {
     type Result = ();
 
     fn handle(&mut self, _: Drain, ctx: &mut Self::Context) {
-        while !self.lanes.is_empty() {
+        while !self.turns.is_empty() {
             if !self.turn(ctx) {
                 return;
             }
