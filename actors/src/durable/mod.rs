@@ -26,7 +26,8 @@ use crate::{
 
 use clock::Followed;
 pub use clock::{Clock, Monotone, system_clock};
-pub(crate) use ending::{Closing, OnEnd, said};
+pub use ending::said;
+pub(crate) use ending::{Closing, OnEnd};
 pub(crate) use entrance::{Entrance, LeadsTo};
 use lanes::Lanes;
 pub use lanes::Room;

@@ -5,11 +5,8 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use super::{Dice, Faults};
+use super::{Dice, Faults, Switch};
 use crate::{bus, frame::Frame, message::Address};
-
-/// The throws of the frames.
-const PURPOSE: u64 = 1;
 
 /// Takes frames away, at once or some time from now.
 pub trait Later: Send + Sync {
@@ -20,25 +17,19 @@ pub trait Later: Send + Sync {
 /// A bus on which things go wrong.
 pub struct Bus<L> {
     way: L,
+    faults: Switch,
     state: Mutex<State>,
 }
 
 struct State {
-    faults: Faults,
     dice: Dice,
     is_cut: bool,
 }
 
 impl<L: Later> Bus<L> {
-    /// This way, with these faults on it.
-    pub fn new(way: L, faults: Faults) -> Self {
-        let dice = Dice::new(faults.seed, PURPOSE);
-        Self { way, state: Mutex::new(State { faults, dice, is_cut: false }) }
-    }
-
-    /// From now on these faults.
-    pub fn set(&self, faults: Faults) {
-        self.state.lock().faults = faults;
+    /// This way, with these faults on it, thrown with these dice.
+    pub fn new(way: L, faults: Switch, dice: Dice) -> Self {
+        Self { way, faults, state: Mutex::new(State { dice, is_cut: false }) }
     }
 
     /// Cuts the way off, or opens it again: while it is cut, whatever is sent is lost.
@@ -54,8 +45,8 @@ struct Fate {
 }
 
 impl State {
-    fn fate(&mut self) -> Fate {
-        let Self { faults, dice, is_cut } = self;
+    fn fate(&mut self, faults: Faults) -> Fate {
+        let Self { dice, is_cut } = self;
         if *is_cut || dice.hits(faults.frame_lost) {
             return Fate::default();
         }
@@ -69,7 +60,7 @@ impl State {
 
 impl<L: Later> bus::Bus for Bus<L> {
     fn send(&self, to: Address, frame: Frame) {
-        let fate = self.state.lock().fate();
+        let fate = self.state.lock().fate(self.faults.get());
         let mut copies = fate.copies.into_iter().flatten().peekable();
         while let Some(ms) = copies.next() {
             if copies.peek().is_none() {

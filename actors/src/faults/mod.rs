@@ -9,6 +9,10 @@ mod bus;
 mod dice;
 mod store;
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
 pub use bus::{Bus, Later, Timed};
 pub use dice::{Chance, Dice};
 use serde::{Deserialize, Serialize};
@@ -53,5 +57,28 @@ impl Faults {
     #[must_use]
     pub fn hit_commits(&self) -> bool {
         [self.commit_fails, self.commit_unheard, self.commit_slow].iter().any(|chance| chance.is_any())
+    }
+}
+
+/// The faults of all wrappers that share it: set here, changed everywhere at once.
+#[derive(Clone, Debug, Default)]
+pub struct Switch(Arc<Mutex<Faults>>);
+
+impl Switch {
+    /// From the beginning these.
+    #[must_use]
+    pub fn new(faults: Faults) -> Self {
+        Self(Arc::new(Mutex::new(faults)))
+    }
+
+    /// From now on these.
+    pub fn set(&self, faults: Faults) {
+        *self.0.lock() = faults;
+    }
+
+    /// Those of this moment.
+    #[must_use]
+    pub fn get(&self) -> Faults {
+        *self.0.lock()
     }
 }

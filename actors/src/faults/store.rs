@@ -9,7 +9,7 @@ use remit_core::{
     money::Currency,
 };
 
-use super::{Dice, Faults};
+use super::{Dice, Switch};
 use crate::store::{
     Error,
     books::{Flush, Newest, ShardTables},
@@ -21,14 +21,14 @@ use crate::store::{
 /// Tables whose commits fail now and then.
 pub struct Store<T> {
     tables: T,
-    faults: Faults,
+    faults: Switch,
     dice: Dice,
 }
 
 impl<T> Store<T> {
     /// These tables, with these faults, thrown with these dice: others for every incarnation, or what failed once would fail
     /// the same way for ever.
-    pub fn new(tables: T, faults: Faults, dice: Dice) -> Self {
+    pub fn new(tables: T, faults: Switch, dice: Dice) -> Self {
         Self { tables, faults, dice }
     }
 }
@@ -37,14 +37,15 @@ impl<T: Journal> Journal for Store<T> {
     type Entry = T::Entry;
 
     fn commit(&mut self) -> Result<(), Error> {
-        if self.dice.hits(self.faults.commit_slow) {
-            sleep(Duration::from_millis(self.dice.between(1, self.faults.slow_ms_max)));
+        let faults = self.faults.get();
+        if self.dice.hits(faults.commit_slow) {
+            sleep(Duration::from_millis(self.dice.between(1, faults.slow_ms_max)));
         }
-        if self.dice.hits(self.faults.commit_fails) {
+        if self.dice.hits(faults.commit_fails) {
             return Err(Error::Crashed);
         }
         self.tables.commit()?;
-        if self.dice.hits(self.faults.commit_unheard) { Err(Error::Crashed) } else { Ok(()) }
+        if self.dice.hits(faults.commit_unheard) { Err(Error::Crashed) } else { Ok(()) }
     }
 
     fn head(&mut self) -> Result<Head, Error> {

@@ -146,7 +146,7 @@ impl<T: Journal> Log<T> {
     pub(super) fn claim(mut tables: T, node: &str, now: Time) -> Result<Self, Error> {
         let head = tables.head()?;
         let mut log = Self { tables, head, seq: head.seq, in_transaction: false, staged: Vec::new() };
-        log.begin()?;
+        log.begin_to_write()?;
         let epoch = Epoch(head.epoch.0 + 1);
         log.tables.set_epoch(epoch)?;
         log.append(now, Common::Claimed(epoch, node.into()).into())?;

@@ -138,6 +138,11 @@ impl<E: Keyed> Disk<E> {
         self.sides.lock().crash = Some((writes, crash));
     }
 
+    /// Calls off a crash that was asked for and is still to come.
+    pub fn call_off_crash(&self) {
+        self.sides.lock().crash = None;
+    }
+
     /// Whether a crash that was asked for is still to come.
     #[must_use]
     pub fn will_crash(&self) -> bool {
@@ -175,6 +180,12 @@ impl<E: Keyed> Disk<E> {
         let held = sides.durable.as_deref().unwrap_or(&sides.live);
         let above = held.rows.get(place(seq.next()).unwrap_or_default()..).unwrap_or_default();
         above.iter().map(|bytes| read(bytes)).collect()
+    }
+
+    /// The position that the tables stand for.
+    #[must_use]
+    pub fn flushed(&self) -> Seq {
+        self.sides.lock().live.flushed
     }
 
     /// The newest epoch.
