@@ -496,7 +496,7 @@ impl World {
 
     fn audit(&mut self) -> Checked {
         // A full audit vouches for every record, which it can't where one can't be read.
-        let is_full = (self.is_calm || self.dice.hits(Chance::percent(20))) && self.checker.rotten.is_empty();
+        let is_full = (self.is_calm || self.dice.hits(Chance::percent(3))) && self.checker.rotten.is_empty();
         let messages = self.auditor.begin(&self.town, is_full);
         self.send_as_client(AUDITOR, messages);
         let pause = self.dice.between(200, 3_000);

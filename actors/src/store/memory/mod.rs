@@ -77,11 +77,30 @@ pub enum Crash {
     After,
 }
 
+/// A row as it is stored, and as it was when it was last read: until the database is opened anew, it need not be read again.
+#[derive(Clone, Debug)]
+struct Stored<E> {
+    bytes: Arc<[u8]>,
+    read: Option<Row<E>>,
+}
+
+impl<E: Keyed> Stored<E> {
+    fn new(row: &Row<E>) -> Self {
+        Self { bytes: codec::encode_value(row).into(), read: Some(row.clone()) }
+    }
+
+    fn row(&self) -> Result<Row<E>, Error> {
+        let decode = || codec::decode_value(&self.bytes);
+        let row = self.read.clone().map_or_else(decode, Ok);
+        row.map_err(|error| corrupt(format!("a row can't be read: {error}")))
+    }
+}
+
 /// What a database holds.
-#[derive(Clone, Debug, Default)]
-struct Held {
+#[derive(Clone, Debug)]
+struct Held<E> {
     epoch: Epoch,
-    rows: Vec<Arc<[u8]>>,
+    rows: Vec<Stored<E>>,
     links: BTreeMap<Seq, Hash>,
     keys: BTreeMap<Key, Seq>,
     flushed: Seq,
@@ -91,17 +110,33 @@ struct Held {
     open: BTreeSet<Seq>,
 }
 
-impl Held {
+impl<E> Default for Held<E> {
+    fn default() -> Self {
+        Self {
+            epoch: Epoch(0),
+            rows: Vec::new(),
+            links: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            flushed: Seq(0),
+            accounts: BTreeMap::new(),
+            transits: BTreeMap::new(),
+            debits: Vec::new(),
+            open: BTreeSet::new(),
+        }
+    }
+}
+
+impl<E> Held<E> {
     fn last(&self) -> Seq {
         seq_after(self.rows.len().wrapping_sub(1))
     }
 }
 
-#[derive(Debug, Default)]
-struct Sides {
-    live: Held,
+#[derive(Debug)]
+struct Sides<E> {
+    live: Held<E>,
     /// The durable side, as long as it lags behind.
-    durable: Option<Box<Held>>,
+    durable: Option<Box<Held<E>>>,
     crash: Option<(u64, Crash)>,
 }
 
@@ -110,19 +145,19 @@ struct Sides {
 pub struct Disk<E> {
     /// Which of its deployment's databases it is.
     name: Arc<str>,
-    sides: Arc<Mutex<Sides>>,
-    entry: std::marker::PhantomData<fn() -> E>,
+    sides: Arc<Mutex<Sides<E>>>,
 }
 
 impl<E> Clone for Disk<E> {
     fn clone(&self) -> Self {
-        Self { name: self.name.clone(), sides: self.sides.clone(), entry: self.entry }
+        Self { name: self.name.clone(), sides: self.sides.clone() }
     }
 }
 
 impl<E> Default for Disk<E> {
     fn default() -> Self {
-        Self { name: "memory".into(), sides: Arc::default(), entry: std::marker::PhantomData }
+        let sides = Sides { live: Held::default(), durable: None, crash: None };
+        Self { name: "memory".into(), sides: Arc::new(Mutex::new(sides)) }
     }
 }
 
@@ -160,7 +195,7 @@ impl<E: Keyed> Disk<E> {
     pub fn damage(&self, seq: Seq) {
         let mut sides = self.sides.lock();
         if let Some(row) = place(seq).and_then(|place| sides.live.rows.get_mut(place)) {
-            *row = Arc::from([0xFF; 5]);
+            *row = Stored { bytes: Arc::from([0xFF; 5]), read: None };
         }
     }
 
@@ -168,7 +203,7 @@ impl<E: Keyed> Disk<E> {
     #[must_use]
     pub fn rows(&self) -> Vec<Row<E>> {
         let sides = self.sides.lock();
-        sides.live.rows.iter().filter_map(|bytes| codec::decode_value(bytes).ok()).collect()
+        sides.live.rows.iter().filter_map(|row| row.row().ok()).collect()
     }
 
     /// The durable rows above a position.
@@ -179,7 +214,7 @@ impl<E: Keyed> Disk<E> {
         let sides = self.sides.lock();
         let held = sides.durable.as_deref().unwrap_or(&sides.live);
         let above = held.rows.get(place(seq.next()).unwrap_or_default()..).unwrap_or_default();
-        above.iter().map(|bytes| read(bytes)).collect()
+        above.iter().map(Stored::row).collect()
     }
 
     /// The position that the tables stand for.
@@ -199,13 +234,14 @@ impl<E: Keyed> Disk<E> {
     /// # Errors
     /// It belongs to another deployment.
     pub fn open(&self, genesis: &Genesis, now: Time) -> Result<Memory<E>, Error> {
+        self.sides.lock().live.rows.iter_mut().for_each(|row| row.read = None);
         let mut memory = Memory::new(self.clone());
         found(&mut memory, &format!("{genesis} database={}", self.name), true, now)?;
         Ok(memory)
     }
 
     /// Writes a transaction, and flushes it.
-    fn write(&self, work: Work) -> Result<(), Error> {
+    fn write(&self, work: Work<E>) -> Result<(), Error> {
         let mut sides = self.sides.lock();
         let crash = match &mut sides.crash {
             None => None,
@@ -243,8 +279,4 @@ fn place(seq: Seq) -> Option<usize> {
 /// The position of the row at a place; none yet is 0.
 fn seq_after(place: usize) -> Seq {
     Seq(u64::try_from(place.wrapping_add(1)).unwrap_or(u64::MAX))
-}
-
-fn read<E: Keyed>(bytes: &[u8]) -> Result<Row<E>, Error> {
-    codec::decode_value(bytes).map_err(|error| corrupt(format!("a row can't be read: {error}")))
 }

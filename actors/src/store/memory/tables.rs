@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::RangeInclusive,
-    sync::Arc,
 };
 
 use remit_core::{
@@ -15,16 +14,13 @@ use remit_core::{
     planted,
 };
 
-use super::{Disk, Held, Key, Keyed, place, read};
-use crate::{
-    codec,
-    store::{
-        Error,
-        books::{Flush, Newest, ShardTables},
-        journal::{Appended, Below, Hash, Head, Journal, corrupt},
-        register::TransferTables,
-        row::{AccountRecord, Row, ShardEntry, TransferEntry},
-    },
+use super::{Disk, Held, Key, Keyed, Stored, place};
+use crate::store::{
+    Error,
+    books::{Flush, Newest, ShardTables},
+    journal::{Appended, Below, Hash, Head, Journal, corrupt},
+    register::TransferTables,
+    row::{AccountRecord, Row, ShardEntry, TransferEntry},
 };
 
 /// A database in memory, opened.
@@ -32,13 +28,13 @@ use crate::{
 pub struct Memory<E> {
     disk: Disk<E>,
     /// The open transaction.
-    work: Work,
+    work: Work<E>,
 }
 
 /// A transaction.
-#[derive(Debug, Default)]
-pub(super) struct Work {
-    rows: Vec<Arc<[u8]>>,
+#[derive(Debug)]
+pub(super) struct Work<E> {
+    rows: Vec<Stored<E>>,
     keys: BTreeMap<Key, Seq>,
     links: Vec<(Seq, Hash)>,
     epoch: Option<Epoch>,
@@ -55,12 +51,18 @@ struct Tables {
     open: BTreeSet<Seq>,
 }
 
-impl Work {
+impl<E> Default for Work<E> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), keys: BTreeMap::new(), links: Vec::new(), epoch: None, tables: None }
+    }
+}
+
+impl<E> Work<E> {
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.epoch.is_none()
     }
 
-    pub(super) fn write(self, held: &mut Held) {
+    pub(super) fn write(self, held: &mut Held<E>) {
         held.rows.extend(self.rows);
         held.keys.extend(self.keys);
         held.links.extend(self.links);
@@ -80,7 +82,7 @@ impl<E: Keyed> Memory<E> {
         Self { disk, work: Work::default() }
     }
 
-    fn live<R>(&self, look: impl FnOnce(&Held) -> R) -> R {
+    fn live<R>(&self, look: impl FnOnce(&Held<E>) -> R) -> R {
         look(&self.disk.sides.lock().live)
     }
 
@@ -89,7 +91,7 @@ impl<E: Keyed> Memory<E> {
         let from = place(above.next()).unwrap_or(usize::MAX);
         self.live(|held| {
             let rows = held.rows.iter().chain(&self.work.rows);
-            rows.skip(from).take(limit).map(|bytes| read(bytes)).collect()
+            rows.skip(from).take(limit).map(Stored::row).collect()
         })
     }
 
@@ -144,7 +146,7 @@ impl<E: Keyed> Journal for Memory<E> {
             }
             self.work.keys.insert(key, row.seq);
         }
-        self.work.rows.push(codec::encode_value(row).into());
+        self.work.rows.push(Stored::new(row));
         Ok(Appended::New)
     }
 

@@ -70,7 +70,7 @@ impl Client {
             1 | 2 => self.change(town, &account, Change::Unfreeze, id),
             3 | 4 => {
                 let shard = self.dice.below(town.worlds.len() as u64);
-                let purse = AccountId::parse(&format!("s{shard}:p{}.{number}", self.no)).expect("a name");
+                let purse = AccountId::parse(&format!("s{shard}:p{}.{}", self.no, number & 0xFFFF)).expect("a name");
                 if self.commands.purses.len() == PURSES_MAX {
                     self.commands.purses.pop_front();
                 }
