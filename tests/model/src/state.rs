@@ -39,8 +39,12 @@ impl State {
     }
 }
 
-/// Two states are one if nothing that can happen tells them apart: starts, routes and terms are the world's, and the same in
-/// all of its states.
+/// Two states are one if no law and nothing that can happen tells them apart.
+///
+/// Starts, routes and terms are left out: they are the world's, and the same in all of its states. Of what an incarnation
+/// has asked of each leg only whether it has asked at all is kept, which the events protocol looks at. The rest can only
+/// make it say less, and silence, which may come at any moment, makes it say all of that and more, whatever it has asked
+/// before; so of two states that differ in nothing else, either one's successors say what the other's do.
 impl PartialEq for State {
     fn eq(&self, other: &Self) -> bool {
         self.said == other.said
@@ -62,7 +66,7 @@ impl Hash for State {
             managed.open.is_some().hash(hasher);
             if let Some(transfer) = &managed.open {
                 transfer.answers().for_each(|answer| answer.hash(hasher));
-                transfer.asked().for_each(|asked| asked.hash(hasher));
+                transfer.is_untouched().hash(hasher);
                 transfer.given_up().hash(hasher);
                 transfer.parked().is_some().hash(hasher);
             }
@@ -94,7 +98,7 @@ fn same_managed(one: &Managed, other: &Managed) -> bool {
 
 fn same_memory(one: &Transfer, other: &Transfer) -> bool {
     one.answers().eq(other.answers())
-        && one.asked().eq(other.asked())
+        && one.is_untouched() == other.is_untouched()
         && one.given_up() == other.given_up()
         && one.parked() == other.parked()
 }
