@@ -36,7 +36,7 @@ pub struct Findings {
     pub missing: Vec<&'static str>,
 }
 
-/// Cores that a search may use; what it is said to have on the smallest machine that runs the tests.
+/// Threads of a search: the smallest machine that runs the tests has as many cores.
 const THREADS: usize = 2;
 
 /// Searches one world after another, whatever threads the test harness has: each search uses all cores.

@@ -1,7 +1,10 @@
 //! The planted bugs of the core that a small world can come across: each breaks a law of the model.
 //!
 //! `cargo test -p remit-model --features mutants --test mutants`. For each it prints the shortest way to where it shows. The
-//! core's other planted bugs are in what surrounds these functions, which the model does not have.
+//! other planted bugs are in what surrounds the core's functions, which the model does not have.
+//!
+//! Without the feature there is nothing here. The manifest does not say so, since `--test '*'` would fail on it.
+#![cfg(feature = "mutants")]
 
 use remit_core::{
     mutant::{Mutant, plant},
