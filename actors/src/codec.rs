@@ -87,7 +87,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, Error> {
 /// stores them says which format they are in.
 #[must_use]
 pub fn encode_value<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    let mut out = Out(Vec::new());
+    let mut out = Out(Vec::with_capacity(MESSAGE_BYTES_GUESS));
     write(value, &mut out);
     out.0
 }

@@ -4,7 +4,7 @@
 //! forgotten (R2), then it is applied here. Opening applies the same rows through the same function. Balances go to their
 //! table in bulk, with the position that they stand for, every `flush_rows` rows.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 use remit_core::{
     account::Account,
@@ -18,8 +18,10 @@ use remit_core::{
 };
 use rustc_hash::FxHashMap;
 
+mod beyond;
 mod recount;
 
+use self::beyond::Beyond;
 use super::{
     Error,
     journal::{Head, Journal, Log, corrupt},
@@ -114,6 +116,7 @@ pub struct Books<T: ShardTables> {
     legs: Recent<LegId, Leg>,
     transits: BTreeMap<Currency, Transit>,
     debits: OpenDebits,
+    beyond: Beyond,
     verified: Seq,
 }
 
@@ -148,6 +151,7 @@ impl<T: ShardTables> Books<T> {
             flushed,
             legs: Recent::new(options.legs_max),
             transits,
+            beyond: Beyond::of(&debits),
             debits,
             verified: Seq(0),
         };
@@ -381,13 +385,19 @@ impl<T: ShardTables> Books<T> {
     }
 
     fn undecided(&mut self, account: &AccountId, currency: Currency, amount: Amount) -> Result<(), Error> {
-        self.changing(account)?.account.balances.undecided += amount.get();
+        let mut beyond = mem::take(&mut self.beyond);
+        let undecided = &mut self.changing(account)?.account.balances.undecided;
+        *undecided = beyond.plus(account, *undecided, amount);
+        self.beyond = beyond;
         self.transits.entry(currency).or_default().undecided += i128::from(amount.get());
         Ok(())
     }
 
     fn decided(&mut self, account: &AccountId, currency: Currency, amount: Amount) -> Result<(), Error> {
-        self.changing(account)?.account.balances.undecided -= amount.get();
+        let mut beyond = mem::take(&mut self.beyond);
+        let undecided = &mut self.changing(account)?.account.balances.undecided;
+        *undecided = beyond.minus(account, *undecided, amount);
+        self.beyond = beyond;
         self.transits.entry(currency).or_default().undecided -= i128::from(amount.get());
         Ok(())
     }

@@ -128,3 +128,39 @@ fn r3_the_in_transit_account_keeps_room_for_every_undo() {
     assert_eq!(desk.books().transit(eur()).balance, 5 - i64::MAX);
     assert!(desk.books().recompute().unwrap());
 }
+
+/// A shard that could not be opened again. Debits whose transfers have ended are forgotten by marks, which only memory has:
+/// after a restart all of them since the last bulk write are undecided once more, and of huge ones the sum left 63 bits. The
+/// opening panicked, again and again. (Found by the simulator, with amounts of 2^61.)
+#[test]
+fn r3_a_restart_that_remembers_more_undecided_than_63_bits_hold_still_opens() {
+    let disk = Disk::default();
+    let mut desk = open(&disk, 1_000);
+    opened(&mut desk, &["s0:a"]);
+    let half = 1 << 62;
+    for n in 1..=6 {
+        // A debit, whose transfer ends; and a credit, so that the balance stays where it is.
+        assert_eq!(act(&mut desk, 2 * n, Verb::Debit, "s0:a", half), Answer::Done);
+        turn(&mut desk, &[mark(2 * n, &[])]);
+        assert_eq!(act(&mut desk, 2 * n + 1, Verb::Credit, "s0:a", half), Answer::Done);
+    }
+    // From the journal alone; then from the tables, which are written with the first row after the opening.
+    for (n, flush_rows) in (2..).zip([1_000, 1_000, 1, 1]) {
+        desk = open(&disk, flush_rows);
+        assert_eq!(undecided(&mut desk, "s0:a"), (i64::MAX, 6 * i128::from(half)), "flush_rows {flush_rows}");
+        let open = open_account(&format!("s0:b{n}"), Kind::External, n);
+        turn(&mut desk, &[frame(vec![open])]);
+        let (since, transfers, unreadable) = (remit_core::id::Seq(0), vec![], vec![]);
+        let question = Question::AuditShard { since, transfers, unreadable, full: true };
+        let body = crate::commands::body(&mut desk, question);
+        let remit_actors::message::AnswerBody::AuditShard { journal, .. } = body else { panic!("{body:?}") };
+        assert!(journal.balanced, "flush_rows {flush_rows}");
+    }
+    // Until the marks come again nothing is admitted that, with all of that undone, would not fit.
+    assert_eq!(act(&mut desk, 14, Verb::Debit, "s0:a", 1), Answer::Refused(Reason::BalanceOverflow));
+    turn(&mut desk, &[mark(6, &[])]);
+    assert_eq!(undecided(&mut desk, "s0:a"), (i64::MAX, 3 * i128::from(half)));
+    turn(&mut desk, &[mark(13, &[])]);
+    assert_eq!(undecided(&mut desk, "s0:a"), (0, 0));
+    assert_eq!(act(&mut desk, 15, Verb::Debit, "s0:a", 1), Answer::Done);
+}

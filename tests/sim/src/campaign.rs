@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::{Counts, Outcome, Plan, simulate};
+use crate::{Counts, Plan, Run, simulate};
 
 /// Which seeds are run, and how.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct Campaign {
     pub seeds: Vec<u64>,
     /// Transfers for each.
     pub transfers: u64,
+    /// What is set otherwise than the seeds draw it.
+    pub tune: fn(&mut Plan),
     /// How many are run side by side.
     pub threads: usize,
 }
@@ -28,7 +30,7 @@ pub struct Report {
     /// What happened in all of them.
     pub counts: Counts,
     /// The least seed that failed, in the order of the list, with what it came to.
-    pub failed: Option<(u64, Outcome)>,
+    pub failed: Option<(u64, Run)>,
 }
 
 impl Campaign {
@@ -40,15 +42,17 @@ impl Campaign {
             while !stop.load(Relaxed) {
                 let Ok(at) = usize::try_from(next.fetch_add(1, Relaxed)) else { return };
                 let Some(seed) = self.seeds.get(at) else { return };
-                let outcome = simulate(&Plan::new(*seed, self.transfers), false);
+                let mut plan = Plan::new(*seed, self.transfers);
+                (self.tune)(&mut plan);
+                let run = simulate(&plan, false);
                 let mut report = report.lock();
                 report.1.seeds += 1;
-                report.1.counts.add(&outcome.counts);
+                report.1.counts.add(&run.counts);
                 ran(report.1.seeds);
-                if outcome.violation.is_some() && at < report.0 {
+                if run.violation.is_some() && at < report.0 {
                     stop.store(true, Relaxed);
                     report.0 = at;
-                    report.1.failed = Some((*seed, outcome));
+                    report.1.failed = Some((*seed, run));
                 }
             }
         };

@@ -22,7 +22,7 @@ impl World {
         let place = usize::try_from(self.chaos.below(self.slots.len() as u64)).unwrap_or(0);
         let node = usize::try_from(self.chaos.below(u64::from(self.plan.nodes))).unwrap_or(0);
         let ms = self.chaos.between(1, 4_000);
-        self.counts.faults += 1;
+        self.counts.events.faults += 1;
         self.trace.tell(self.queue.now, format_args!("! {kind:?}, at {:?} or node {node}", self.slots[place].address));
         match kind {
             Chaos::Crash => self.crash(place, false),
@@ -45,6 +45,7 @@ impl World {
             }
             Chaos::Wipe => {
                 let forgotten = self.broker.wipe();
+                self.counts.events.forgotten += forgotten as u64;
                 self.trace.mix(forgotten as u64);
             }
             Chaos::ClockJump => {
@@ -75,7 +76,7 @@ impl World {
             self.slots[place].still.clear();
             self.crash(place, false);
             if loses_power && self.slots[place].drive.lose_power() {
-                self.counts.unflushed += 1;
+                self.counts.events.unflushed += 1;
             }
         }
     }

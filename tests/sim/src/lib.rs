@@ -5,26 +5,30 @@
 //! transfer must reach its end. After every step a second opinion ([`Violation`]) looks at what has become durable and at what
 //! has been said.
 //!
-//! A seed is a bug report: the same seed has the same [`Outcome`], to the last bit of its trace.
+//! A seed is a bug report: the same seed has the same [`Run`], to the last bit of its trace.
 
 mod campaign;
 mod chaos;
 mod checker;
 mod clients;
+mod counts;
 mod network;
 mod plan;
 mod queue;
 mod rest;
+mod situations;
 mod slot;
 mod trace;
 mod world;
 
-use remit_core::id::TransferId;
+use remit_core::{id::TransferId, transfer::Outcome};
 
 pub use campaign::{Campaign, Report};
 pub use checker::Violation;
+pub use counts::{Counts, Events};
 pub use plan::{Chaos, Plan};
 use queue::Event;
+pub use situations::Situations;
 use world::World;
 
 /// How long accounts are opened and nothing goes wrong, in milliseconds.
@@ -36,7 +40,7 @@ const LOOK_EVERY: u64 = 256;
 
 /// What a simulation has come to.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct Run {
     /// A number that stands for everything that happened.
     pub trace: u64,
     /// What happened how often.
@@ -47,77 +51,26 @@ pub struct Outcome {
     pub story: Vec<String>,
 }
 
-/// What happened how often.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Transfers that came to an end.
-    pub transfers: u64,
-    /// Of these, completed.
-    pub completed: u64,
-    /// Of these, compensated.
-    pub compensated: u64,
-    /// Things that happened.
-    pub events: u64,
-    /// Turns that were taken.
-    pub turns: u64,
-    /// Durable rows.
-    pub rows: u64,
-    /// Faults of actors, nodes and the broker.
-    pub faults: u64,
-    /// Incarnations that were made.
-    pub starts: u64,
-    /// Turns that an actor with a successor took.
-    pub stale_turns: u64,
-    /// Databases that lost what was written and not flushed.
-    pub unflushed: u64,
-    /// Frames that the broker delivered again.
-    pub redelivered: u64,
-    /// Messages that found no room.
-    pub turned_away: u64,
-    /// Audits that were taken while money moved.
-    pub audits: u64,
-    /// Simulated milliseconds.
-    pub simulated_ms: u64,
-}
-
-impl Counts {
-    /// Adds those of another simulation.
-    pub fn add(&mut self, other: &Self) {
-        self.transfers += other.transfers;
-        self.completed += other.completed;
-        self.compensated += other.compensated;
-        self.events += other.events;
-        self.turns += other.turns;
-        self.rows += other.rows;
-        self.faults += other.faults;
-        self.starts += other.starts;
-        self.stale_turns += other.stale_turns;
-        self.unflushed += other.unflushed;
-        self.redelivered += other.redelivered;
-        self.turned_away += other.turned_away;
-        self.audits += other.audits;
-        self.simulated_ms += other.simulated_ms;
-    }
-}
-
 /// Runs a plan to its end, or to the first thing that must never be.
 #[must_use]
-pub fn simulate(plan: &Plan, tells: bool) -> Outcome {
+pub fn simulate(plan: &Plan, tells: bool) -> Run {
     let mut world = World::new(plan.clone(), tells);
     let violation = run(&mut world).err();
     let mut counts = world.counts;
-    let ends = world.checker.transfers.values().filter_map(|known| known.end);
-    for (_, end) in ends {
-        counts.transfers += 1;
-        counts.completed += u64::from(end.outcome == remit_core::transfer::Outcome::Completed);
-        counts.compensated += u64::from(end.outcome == remit_core::transfer::Outcome::Compensated);
+    let events = &mut counts.events;
+    for (_, end) in world.checker.transfers.values().filter_map(|known| known.end) {
+        events.transfers += 1;
+        events.completed += u64::from(end.outcome == Outcome::Completed);
+        events.compensated += u64::from(end.outcome == Outcome::Compensated);
     }
-    counts.audits = world.auditor.done;
-    counts.simulated_ms = world.queue.now.unsigned_abs();
+    events.rotten = world.checker.rotten.len() as u64;
+    events.audits = world.auditor.done;
+    events.simulated_ms = world.queue.now.unsigned_abs();
+    counts.situations.add(&world.checker.situations);
     let trace = world.trace.hash();
-    let words = violation.as_ref().map(|violation| violation.about.clone()).unwrap_or_default();
-    let story = if violation.is_some() { world.trace.story(&words, 400) } else { Vec::new() };
-    Outcome { trace, counts, violation, story }
+    let words = violation.as_ref().map(|violation| violation.about.as_slice());
+    let story = world.trace.story(words);
+    Run { trace, counts, violation, story }
 }
 
 fn run(world: &mut World) -> Result<(), Violation> {
@@ -140,7 +93,7 @@ fn run(world: &mut World) -> Result<(), Violation> {
             continue;
         }
         if rest_by == i64::MAX {
-            if world.submitted == world.plan.transfers {
+            if world.submitted == world.plan.transfers && world.queue.now.unsigned_abs() > world.plan.storm_ms {
                 world.calm_down();
                 rest_by = world.queue.now + REST_MS_MAX;
             }

@@ -10,6 +10,7 @@ use remit_actors::{
     manager::ManagerOptions,
     store::{books::BooksOptions, register::RegisterOptions},
 };
+use remit_core::protocol::Protocol;
 
 /// The throws of the plan itself.
 const PURPOSE: u64 = 0;
@@ -33,10 +34,14 @@ pub struct Plan {
     pub accounts: u64,
     /// The most legs of a transfer.
     pub legs_max: u64,
+    /// The protocols that are drawn from.
+    pub protocols: Vec<Protocol>,
     /// The most transfers that a client submits at once.
     pub burst_max: u64,
     /// The pause between what a client does, at most, in milliseconds.
     pub pause_ms_max: u64,
+    /// How long faults last at least, in milliseconds.
+    pub storm_ms: u64,
     /// The longest deadline of a transfer, in milliseconds.
     pub deadline_ms_max: u64,
     /// How likely a client, whenever it does something, gives a command about an account too, or asks for all of them.
@@ -120,6 +125,7 @@ impl Plan {
         let mut dice = Dice::new(seed, PURPOSE);
         let dice = &mut dice;
         let shards = size(dice, 2, 5);
+        let all: Vec<Protocol> = Protocol::all().collect();
         let burst_max = *dice.pick(&[1, 4, 16, 64]);
         let books = BooksOptions {
             accounts_max: *dice.pick(&[1, 4, 1_000]),
@@ -167,9 +173,11 @@ impl Plan {
             clients: size(dice, 1, 4),
             accounts: dice.between(2, 8),
             legs_max: *dice.pick(&[2, 3, 6, 12]),
+            protocols: if dice.hits(Chance::percent(25)) { vec![*dice.pick(&all)] } else { all },
             burst_max,
             pause_ms_max: *dice.pick(&[5, 50, 300]),
-            deadline_ms_max: *dice.pick(&[300, 3_000, 20_000]),
+            storm_ms: *dice.pick(&[0, 3_000, 15_000]),
+            deadline_ms_max: *dice.pick(&[500, 5_000, 30_000]),
             commands: Chance::percent(*dice.pick(&[10, 30, 100])),
             purses: Chance::percent(*dice.pick(&[10, 25, 80])),
             whales: dice.hits(Chance::percent(20)),
@@ -198,12 +206,16 @@ impl fmt::Display for Plan {
         let Self { seed, transfers, shards, managers, nodes, clients, accounts, legs_max, burst_max, .. } = self;
         let way = if self.broker { "broker" } else { "mailboxes" };
         let amounts = if self.whales { "huge" } else { "small" };
-        writeln!(f, "seed {seed}: {transfers} transfers of 2 to {legs_max} legs, {amounts} amounts")?;
+        let protocols = &self.protocols;
+        writeln!(
+            f,
+            "seed {seed}: {transfers} transfers of 2 to {legs_max} legs, {amounts} amounts, under {protocols:?}"
+        )?;
         writeln!(f, "  {shards} shards of {accounts} accounts, {managers} managers, {nodes} nodes, {clients} clients")?;
         writeln!(
             f,
-            "  commands {}, purses {}, bursts up to {burst_max}, pauses up to {} ms, deadlines up to {} ms; frames by {way}, up to {} ms",
-            self.commands, self.purses, self.pause_ms_max, self.deadline_ms_max, self.latency_ms_max
+            "  commands {}, purses {}, bursts up to {burst_max}, pauses up to {} ms, storms of {} ms, deadlines up to {} ms; frames by {way}, up to {} ms",
+            self.commands, self.purses, self.pause_ms_max, self.storm_ms, self.deadline_ms_max, self.latency_ms_max
         )?;
         writeln!(
             f,

@@ -10,9 +10,16 @@ use crate::{
 };
 
 impl World {
-    /// Whether every client knows the end of every transfer that can have one, and an audit has been taken since.
-    pub(crate) fn is_at_rest(&self) -> bool {
-        self.unfinished().is_none() && self.auditor.done > self.audits_before_calm
+    /// Whether every client knows the end of every transfer that can have one, and a last audit has found nothing since.
+    pub(crate) fn is_at_rest(&mut self) -> bool {
+        match self.audited_at_rest {
+            None if self.unfinished().is_none() => {
+                self.audit_at_rest();
+                false
+            }
+            None => false,
+            Some(before) => self.auditor.done > before,
+        }
     }
 
     fn unfinished(&self) -> Option<TransferId> {

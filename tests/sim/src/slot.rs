@@ -96,6 +96,11 @@ pub(crate) struct Incarnation {
 }
 
 impl Incarnation {
+    /// When it was made.
+    pub(crate) fn born(&self) -> i64 {
+        self.born
+    }
+
     /// What its clock says, on a node whose clock is off by so much.
     pub(crate) fn time(&mut self, now: i64, skew_ms: i64) -> Time {
         let passed = Duration::from_millis(u64::try_from(now - self.born).unwrap_or(0));

@@ -45,17 +45,15 @@ impl Trace {
         }
     }
 
-    /// The lines that a person needs: those that name any of these words, and those of faults (which bear a `!`), at most so
-    /// many, the last ones.
-    pub(crate) fn story(self, words: &[String], lines_max: usize) -> Vec<String> {
-        let is_about = |line: &String| line.contains('!') || words.iter().any(|word| line.contains(word.as_str()));
-        let about: Vec<String> = self.lines.unwrap_or_default().into_iter().filter(is_about).collect();
-        let cut = about.len().saturating_sub(lines_max);
-        let mut story = Vec::new();
-        if cut > 0 {
-            story.push(format!("          … {cut} earlier lines"));
+    /// The lines that a person needs: those that name any of these words, and those of faults (which bear a `!`); without
+    /// words, all.
+    pub(crate) fn story(self, words: Option<&[String]>) -> Vec<String> {
+        let lines = self.lines.unwrap_or_default().into_iter();
+        match words {
+            None | Some([]) => lines.collect(),
+            Some(words) => {
+                lines.filter(|line| line.contains('!') || words.iter().any(|word| line.contains(word))).collect()
+            }
         }
-        story.extend(about.into_iter().skip(cut));
-        story
     }
 }

@@ -56,7 +56,8 @@ pub(crate) struct World {
     redelivery_is_planned: bool,
     /// Whether faults have stopped.
     pub(crate) is_calm: bool,
-    pub(crate) audits_before_calm: u64,
+    /// How many audits had been taken when the last one was begun.
+    pub(crate) audited_at_rest: Option<u64>,
     pub(crate) submitted: u64,
 }
 
@@ -89,7 +90,7 @@ impl World {
             sent: Arc::default(),
             redelivery_is_planned: false,
             is_calm: false,
-            audits_before_calm: 0,
+            audited_at_rest: None,
             submitted: 0,
             plan,
         }
@@ -106,7 +107,7 @@ impl World {
 
     /// One thing happens.
     pub(crate) fn happen(&mut self, event: Event) -> Checked {
-        self.counts.events += 1;
+        self.counts.events.events += 1;
         match event {
             Event::Arrive(to, frame, number) => self.arrive(to, frame, number),
             Event::Turn(address, no) => self.turn(address, no, false),
@@ -144,7 +145,7 @@ impl World {
 
     fn redeliver(&mut self) -> Checked {
         for (number, to, frame) in self.broker.again(self.queue.now) {
-            self.counts.redelivered += 1;
+            self.counts.events.redelivered += 1;
             let latency = self.dice.between(1, self.plan.latency_ms_max);
             self.queue.after(latency, Event::Arrive(to, frame, Some(number)));
         }
@@ -171,6 +172,9 @@ impl World {
             number.into_iter().for_each(|number| self.broker.acknowledged(number));
             return Ok(());
         };
+        for message in &frame.messages {
+            self.counts.situations.arrives(&self.checker, to, message, incarnation.born());
+        }
         if !incarnation.room.take(&frame) {
             number.into_iter().for_each(|number| self.broker.acknowledged(number));
             return self.turn_away(place, &frame);
@@ -189,7 +193,7 @@ impl World {
     /// R20: a submit that finds no room is told so; all else is asked for again from state.
     fn turn_away(&mut self, place: usize, frame: &Frame) -> Checked {
         let from = self.slots[place].address;
-        self.counts.turned_away += frame.messages.len() as u64;
+        self.counts.events.turned_away += frame.messages.len() as u64;
         let answers = frame.messages.iter().filter_map(|message| match message {
             Message::Submit(submit) => {
                 let standing = Standing { id: submit.id, ticket: submit.ticket, stands: Stands::Overloaded(100) };
@@ -302,7 +306,7 @@ impl World {
     fn after_turn(&mut self, place: usize, is_newest: bool, has_failed: bool) -> Checked {
         let frames = std::mem::take(&mut *self.sent.frames.lock());
         let acknowledged = std::mem::take(&mut *self.sent.acknowledged.lock());
-        self.counts.turns += 1;
+        self.counts.events.turns += 1;
         let address = self.slots[place].address;
         let rows = self.look_at_rows(place)?;
         self.trace.mix(rows << 32 | frames.len() as u64);
@@ -370,7 +374,7 @@ impl World {
         }
         let skew = self.links[slot.node].skew_ms;
         let opened = slot.open((&self.plan, &self.town.genesis, &self.faults), &self.sent, (now, skew));
-        self.counts.starts += 1;
+        self.counts.events.starts += 1;
         let rows = self.look_at_rows(place)?;
         self.trace.mix(rows);
         match opened {
@@ -378,6 +382,9 @@ impl World {
                 let (no, epoch) =
                     self.slots[place].current.as_ref().map(|made| (made.no, made.epoch)).unwrap_or_default();
                 self.trace.tell(now, format_args!("! {address:?} starts, epoch {}", epoch.0));
+                if let Address::Manager(no) = address {
+                    self.counts.situations.recovered(&self.checker, no);
+                }
                 self.turn(address, no, true)
             }
             Err(Ok(Failure::Store(Error::Crashed) | Failure::Fenced(_))) => {
@@ -399,6 +406,7 @@ impl World {
         match (&slot.drive, slot.address) {
             (Drive::Shard(disk), Address::Shard(no)) => {
                 for row in disk.durable_rows_above(self.checker.shard_seen(no)).map_err(unreadable)? {
+                    self.checker.now = self.queue.now;
                     self.checker.shard_row(no, &row)?;
                     if self.trace.tells() {
                         tell_shard_row(&mut self.trace, self.queue.now, no, &row.entry);
@@ -417,7 +425,7 @@ impl World {
             }
             _ => {}
         }
-        self.counts.rows += count;
+        self.counts.events.rows += count;
         Ok(count)
     }
 
@@ -435,11 +443,12 @@ impl World {
         }
         // It does not know that it has a successor, and takes its turn.
         self.trace.tell(now, format_args!("! {address:?} goes on beside its successor"));
-        self.counts.stale_turns += 1;
+        self.counts.events.stale_turns += 1;
         let is_newest = old.epoch == slot.drive.epoch();
         let time = old.time(now, skew);
         let ended = old.turns.turn(time);
         drop(old);
+        self.counts.events.fenced += u64::from(matches!(ended, Err(Ended::LeaseLost(_))));
         match ended {
             Ok(()) | Err(Ended::LeaseLost(_) | Ended::Failed(_)) => self.after_turn(place, is_newest, ended.is_err()),
             Err(other) => Err(violation(Vec::new(), format!("{address:?}, succeeded, ends: {other}"))),
@@ -449,7 +458,6 @@ impl World {
     /// Faults stop; what is down comes up; clients go on asking until they know.
     pub(crate) fn calm_down(&mut self) {
         self.is_calm = true;
-        self.audits_before_calm = self.auditor.done;
         self.trace.tell(self.queue.now, format_args!("! faults stop"));
         self.faults.set(Faults::default());
         self.links.iter_mut().for_each(Link::heal);
@@ -494,14 +502,26 @@ impl World {
         Ok(())
     }
 
+    /// The last audit, when nothing is open any more; asked for again until it comes to its end.
+    pub(crate) fn audit_at_rest(&mut self) {
+        self.audited_at_rest = Some(self.auditor.done);
+        self.begin_audit(self.checker.rotten.is_empty());
+    }
+
     fn audit(&mut self) -> Checked {
         // A full audit vouches for every record, which it can't where one can't be read.
-        let is_full = (self.is_calm || self.dice.hits(Chance::percent(3))) && self.checker.rotten.is_empty();
-        let messages = self.auditor.begin(&self.town, is_full);
-        self.send_as_client(AUDITOR, messages);
-        let pause = self.dice.between(200, 3_000);
+        let is_readable = self.checker.rotten.is_empty();
+        let is_last = self.audited_at_rest.is_some();
+        let is_full = is_last || self.dice.hits(Chance::percent(2));
+        self.begin_audit(is_readable && is_full);
+        let pause = if is_last { 5_000 } else { self.dice.between(200, 3_000) };
         self.queue.after(pause, Event::Audit);
         Ok(())
+    }
+
+    fn begin_audit(&mut self, is_full: bool) {
+        let messages = self.auditor.begin(&self.town, is_full);
+        self.send_as_client(AUDITOR, messages);
     }
 
     fn tell_frame(&mut self, from: Address, to: Address, frame: &Frame) {

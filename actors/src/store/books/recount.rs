@@ -11,7 +11,12 @@ use remit_core::{
     money::Currency,
 };
 
-use super::{Books, Newest, ShardTables};
+use rustc_hash::FxHashMap;
+
+use super::{
+    Books, Newest, ShardTables,
+    beyond::{capped, sums},
+};
 use crate::store::{
     Error,
     row::{AccountEntry, AccountRecord, Common, LegEntry, Row, ShardEntry},
@@ -47,9 +52,8 @@ impl<T: ShardTables> Books<T> {
         let mut count = Recount::default();
         self.verified = self.log.replay(Seq(0), |tables, row| count.take(tables, &row))?;
         let debits: Vec<OpenDebit> = self.debits.iter().cloned().collect();
-        let mut undecided: BTreeMap<AccountId, i64> = BTreeMap::new();
+        let undecided = sums(&self.debits);
         for debit in &debits {
-            *undecided.entry(debit.account.clone()).or_default() += debit.amount.get();
             count.totals.entry(debit.currency).or_default().undecided += i128::from(debit.amount.get());
         }
         let currencies = self.transits.keys().chain(count.totals.keys());
@@ -79,7 +83,7 @@ impl<T: ShardTables> Books<T> {
     }
 
     /// Whether there are exactly the accounts that the journal has, each as its newest rows say.
-    fn are_accounts(&mut self, mut undecided: BTreeMap<AccountId, i64>) -> Result<bool, Error> {
+    fn are_accounts(&mut self, mut undecided: FxHashMap<AccountId, i128>) -> Result<bool, Error> {
         let mut after = None;
         loop {
             let newest = self.log.tables.newest_rows(after.as_ref(), PAGE)?;
@@ -90,7 +94,7 @@ impl<T: ShardTables> Books<T> {
             let Some(last) = newest.last() else { return Ok(undecided.is_empty()) };
             after = Some(last.account.clone());
             for (newest, (id, record)) in newest.iter().zip(records) {
-                let undecided = undecided.remove(&id).unwrap_or_default();
+                let undecided = capped(undecided.remove(&id).unwrap_or_default());
                 if newest.account != id || self.recorded(newest, undecided)? != Some(record) {
                     return Ok(false);
                 }

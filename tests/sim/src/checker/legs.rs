@@ -41,15 +41,17 @@ impl Checker {
         }
         let place = &mut known.legs[usize::from(row.id.leg.0)];
         match (&mut *place, row.state) {
-            (None, state) if state.step() == 1 => *place = Some(LegRows { first: state, last: None }),
-            (Some(LegRows { first: State::Debited, last: last @ None }), State::Compensated)
-            | (Some(LegRows { first: State::Held, last: last @ None }), State::Posted | State::Released) => {
+            (None, state) if state.step() == 1 => *place = Some(LegRows { first: state, last: None, at: self.now }),
+            (Some(LegRows { first: State::Debited, last: last @ None, at }), State::Compensated)
+            | (Some(LegRows { first: State::Held, last: last @ None, at }), State::Posted | State::Released) => {
                 *last = Some(row.state);
+                *at = self.now;
             }
             (before, state) => {
                 return Err(wrong(id, format_args!("leg {} becomes {state:?} after {before:?}", row.id.leg.0)));
             }
         }
+        self.situations.leg(row, self.accounts.get(&row.terms.account));
         self.money(shard, row)
     }
 

@@ -21,7 +21,7 @@ use remit_core::{
 };
 use rustc_hash::FxHashMap;
 
-use crate::name;
+use crate::{name, situations::Situations};
 
 /// Something that must never be.
 #[derive(Clone, Debug)]
@@ -72,6 +72,8 @@ pub(crate) struct Book {
 pub(crate) struct LegRows {
     pub(crate) first: State,
     pub(crate) last: Option<State>,
+    /// When the last of its rows was seen.
+    pub(crate) at: i64,
 }
 
 impl LegRows {
@@ -125,6 +127,9 @@ pub(crate) struct Checker {
     open: BTreeMap<PartitionNo, BTreeMap<Seq, TransferId>>,
     /// Transfers whose record the simulation has made unreadable: they may be parked.
     pub(crate) rotten: Vec<TransferId>,
+    /// The world's time.
+    pub(crate) now: i64,
+    pub(crate) situations: Situations,
 }
 
 impl Checker {

@@ -151,6 +151,11 @@ impl Known {
         self.leg(self.start.pivot()).map(|leg| leg.state())
     }
 
+    /// Whether it can't complete any more, by what is recorded.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.has_a_no() || matches!(self.decision, Some(Decision::Abort(_)))
+    }
+
     /// Whether a leg was refused, or is undone already.
     fn has_a_no(&self) -> bool {
         self.states().flatten().any(|state| {

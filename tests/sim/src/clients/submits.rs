@@ -66,7 +66,7 @@ impl Client {
             let amount = self.dice.between(1, most);
             let legs = vec![leg(town, world, Direction::Debit, amount), leg(town, account, Direction::Credit, amount)];
             let number = (1 << 40) + place as u64;
-            let submit = self.fill(plan, number, Protocol::default(), legs);
+            let submit = self.fill(plan, number, plan.protocols[0], legs);
             messages.push((town.manager_of(&submit.id), Message::Submit(submit.clone())));
             self.again.push_back((now + AGAIN_MS, submit.id));
             self.asked.insert(submit.id, Asked { submit, is_accepted: false, end: None });
@@ -134,8 +134,7 @@ impl Client {
     }
 
     fn draw(&mut self, plan: &Plan, town: &Town, number: u64) -> Submit {
-        let all: Vec<Protocol> = Protocol::all().collect();
-        let protocol = *self.dice.pick(&all);
+        let protocol = *self.dice.pick(&plan.protocols);
         if self.dice.hits(plan.purses)
             && let Some(purse) = self.draw_purse()
         {
