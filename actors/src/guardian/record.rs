@@ -1,10 +1,15 @@
 //! What the guardian remembers of a child's ends, and what it concludes from them. Pure: time and chance are arguments.
+//!
+//! A child that fails too often is quarantined: who asks it is told `unavailable` at once. For how long depends on whose fault
+//! it is. What its environment does to it (a full or read-only disk) ends without notice, so it is tried again at the longest
+//! pause between restarts, for as long as that takes. A bug or a broken invariant is still there a moment later, and each try
+//! costs the others something: it waits long.
 
 use std::collections::VecDeque;
 
 use remit_core::id::TransferId;
 
-use crate::supervision::Ended;
+use crate::{machine::Failure, supervision::Ended};
 
 /// How often a transfer that is alone in hand may bring its actor down until it is parked (R11).
 const PANICS_ALONE_MAX: u32 = 2;
@@ -18,11 +23,11 @@ pub struct Limits {
     pub restart_first_ms: u64,
     /// The same, at most.
     pub restart_max_ms: u64,
-    /// Failures that a child may have within the period; at one more it is quarantined.
+    /// Failures of one fault that a child may have within the period; at one more it is quarantined.
     pub failures_max: usize,
     /// That period, in milliseconds.
     pub failures_period_ms: u64,
-    /// How long a quarantined child waits for its next try, in milliseconds.
+    /// How long a quarantined child waits for its next try, in milliseconds; if its database failed, `restart_max_ms`.
     pub quarantine_retry_ms: u64,
 }
 
@@ -43,17 +48,35 @@ impl Default for Limits {
 pub(super) enum Verdict {
     /// A fresh one, after a pause.
     Restart { attempt: u32, delay_ms: u64 },
-    /// None for long.
+    /// None for a while, which is no secret.
     Quarantine { retry_ms: u64 },
+}
+
+/// Whose fault a failure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// The database could not be read or written: the disk is full, read-only, gone.
+    Environment,
+    /// Its own.
+    Own,
+}
+
+impl Fault {
+    fn of(ended: &Ended) -> Self {
+        match ended {
+            Ended::Failed(Failure::Store(_)) => Self::Environment,
+            _ => Self::Own,
+        }
+    }
 }
 
 /// A child's failures so far.
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// When it failed, within the period.
-    failures: VecDeque<u64>,
+    /// When it failed, within the period, and whose fault it was.
+    failures: VecDeque<(u64, Fault)>,
     started_ms: u64,
-    /// It comes from quarantine, and has not yet been up for a whole period.
+    /// It comes from a quarantine of its own fault, and has not yet been up for a whole period.
     on_probation: bool,
     one_by_one: bool,
     /// How often it panicked over which transfer alone.
@@ -81,21 +104,27 @@ impl Record {
     ) -> Verdict {
         self.blame(ended, turns, in_hand);
         let from = now_ms.saturating_sub(limits.failures_period_ms);
-        while self.failures.front().is_some_and(|at| *at < from) {
+        while self.failures.front().is_some_and(|(at, _)| *at < from) {
             self.failures.pop_front();
         }
-        self.failures.push_back(now_ms);
+        let fault = Fault::of(ended);
+        self.failures.push_back((now_ms, fault));
         self.on_probation &= self.started_ms >= from;
-        let hopeless = matches!(ended, Ended::InvariantBroken(_)) || self.failures.len() > limits.failures_max;
-        if hopeless || self.on_probation {
-            self.on_probation = true;
-            self.failures.clear();
-            return Verdict::Quarantine { retry_ms: limits.quarantine_retry_ms };
+        let too_many = self.failures.iter().filter(|(_, other)| *other == fault).count() > limits.failures_max;
+        let spread = |pause: u64| pause - dice % (pause / 4 + 1);
+        match fault {
+            // Its failures stay counted: while the cause lasts, no pause grows short again.
+            Fault::Environment if too_many => return Verdict::Quarantine { retry_ms: spread(limits.restart_max_ms) },
+            Fault::Own if too_many || self.on_probation || matches!(ended, Ended::InvariantBroken(_)) => {
+                self.on_probation = true;
+                self.failures.clear();
+                return Verdict::Quarantine { retry_ms: limits.quarantine_retry_ms };
+            }
+            Fault::Environment | Fault::Own => {}
         }
         let attempt = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
         let doubled = limits.restart_first_ms.saturating_mul(1_u64.checked_shl(attempt - 1).unwrap_or(u64::MAX));
-        let pause = doubled.min(limits.restart_max_ms);
-        Verdict::Restart { attempt, delay_ms: pause - dice % (pause / 4 + 1) }
+        Verdict::Restart { attempt, delay_ms: spread(doubled.min(limits.restart_max_ms)) }
     }
 
     /// R11. An incarnation that ended a turn has parked what it was told to, and the one that follows an end without panic
@@ -124,6 +153,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store;
 
     const LIMITS: Limits = Limits {
         restart_first_ms: 200,
@@ -136,6 +166,11 @@ mod tests {
 
     fn vanishes(record: &mut Record, now_ms: u64, dice: u64) -> Verdict {
         record.fails(&Ended::Vanished, 0, None, now_ms, dice, &LIMITS)
+    }
+
+    fn disk_full(record: &mut Record, now_ms: u64) -> Verdict {
+        let full = store::Error::Foreign { what: "the disk is full".into() };
+        record.fails(&Ended::from(Failure::from(full)), 0, None, now_ms, 0, &LIMITS)
     }
 
     fn panics(record: &mut Record, turns: u64, over: Option<u8>) {
@@ -184,6 +219,31 @@ mod tests {
         assert_eq!(vanishes(&mut record, 60_500, 0), QUARANTINE);
         record.starts(120_500);
         assert_eq!(vanishes(&mut record, 180_501, 0), Verdict::Restart { attempt: 1, delay_ms: 200 });
+    }
+
+    #[test]
+    fn who_fails_for_want_of_a_disk_is_tried_at_the_longest_pause_for_as_long_as_it_lasts() {
+        let mut record = Record::default();
+        for (attempt, delay_ms) in [(1, 200), (2, 400), (3, 800), (4, 1_000), (5, 1_000)] {
+            assert_eq!(disk_full(&mut record, 0), Verdict::Restart { attempt, delay_ms });
+        }
+        for now_ms in (0..600_000).step_by(1_000) {
+            assert_eq!(disk_full(&mut record, now_ms), Verdict::Quarantine { retry_ms: 1_000 });
+        }
+        // All is well for a whole period, and then no more.
+        assert_eq!(disk_full(&mut record, 660_001), Verdict::Restart { attempt: 1, delay_ms: 200 });
+    }
+
+    #[test]
+    fn a_panic_after_the_disk_was_full_is_not_yet_one_too_many() {
+        let mut record = Record::default();
+        for _ in 0..100 {
+            disk_full(&mut record, 0);
+        }
+        for _ in 0..5 {
+            assert!(matches!(vanishes(&mut record, 0, 0), Verdict::Restart { delay_ms: 1_000, .. }));
+        }
+        assert_eq!(vanishes(&mut record, 0, 0), QUARANTINE);
     }
 
     #[test]
