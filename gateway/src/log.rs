@@ -13,7 +13,9 @@ use crate::settings::{Log, LogFormat};
 /// If the level is no log filter, which settings that were loaded can't hold.
 pub fn start(log: &Log) {
     let filter = EnvFilter::try_new(&log.level).expect("a level is checked when settings are loaded");
-    let lines = fmt().with_env_filter(filter).with_writer(stderr);
+    // A line that can't be written (its disk is full, say) is lost. To say so on the same standard error would panic, and take
+    // an actor or the guardian with it.
+    let lines = fmt().with_env_filter(filter).with_writer(stderr).log_internal_errors(false);
     let as_text = match log.format {
         LogFormat::Auto => stderr().is_terminal(),
         LogFormat::Text => true,
