@@ -2,6 +2,7 @@
 //!
 //! - [`settings`]: what an operator can change, in layers;
 //! - [`datadir`]: the one process that owns a data folder;
+//! - [`space`]: the room on the disks, and when the door takes nothing new;
 //! - [`broker`]: the private `nats-server` of a node that is given none;
 //! - [`connection`]: how to reach the broker;
 //! - [`node`]: all of it together, started from the outside in;
@@ -17,3 +18,4 @@ pub mod door;
 pub mod log;
 pub mod node;
 pub mod settings;
+pub mod space;

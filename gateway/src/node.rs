@@ -38,6 +38,7 @@ use crate::{
     datadir::{self, DataDir},
     door::{self, Door, nats::NatsDoor},
     settings::{Hops, Resolved, Settings},
+    space::Space,
 };
 
 /// How long the actors may take to open their databases until the node says that it does not come up.
@@ -46,6 +47,9 @@ const UP_WITHIN: Duration = Duration::from_secs(60);
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 /// The most messages in one frame.
 const FRAME_MESSAGES_MAX: usize = 4_096;
+/// The folders of the databases, in the data folder: each may be a disk of its own.
+const MANAGERS: &str = "managers";
+const SHARDS: &str = "shards";
 /// Shards end after managers, so that a manager's last commands still find them.
 const GROUP_OF_MANAGERS: u32 = 0;
 const GROUP_OF_SHARDS: u32 = 1;
@@ -93,6 +97,9 @@ pub enum Error {
     /// Actors did not come up.
     #[error("these actors did not come up: {0}")]
     NotUp(String),
+    /// The thread that watches the disks can't be started.
+    #[error("the disks can't be watched")]
+    Space(#[source] std::io::Error),
     /// The deployment's facts can't be served.
     #[error("the door can't be opened")]
     Door(#[from] door::InvalidCurrencies),
@@ -157,6 +164,8 @@ impl Node {
         wait_until_up(&guardian).await?;
         founding::is_complete(dir)?;
 
+        let databases = [dir.to_owned(), dir.join(SHARDS), dir.join(MANAGERS)];
+        let space = Space::watch(databases.into(), settings.store.reserve_bytes).map_err(Error::Space)?;
         let number = rand_u64();
         let waiting_max = usize::try_from(settings.transfers.open_max).unwrap_or(usize::MAX);
         let door = Door::open(
@@ -164,6 +173,7 @@ impl Node {
             number,
             Arc::clone(&bus) as Arc<dyn Bus>,
             guardian.clone(),
+            space,
             &Handle::current(),
             door::Options {
                 node: name,
@@ -364,14 +374,14 @@ impl Files {
         start: supervision::Start,
     ) -> Result<Box<dyn Machine>, Failure> {
         let now = durable::system_clock();
-        let path = self.dir.join("managers").join(format!("m{}.db", no.0));
+        let path = self.dir.join(MANAGERS).join(format!("m{}.db", no.0));
         let file = Sqlite::<TransferEntry>::open(&path, &self.genesis, self.create, now)?;
         Ok(Box::new(Manager::open(no, file, options, start.recovery, &self.node, now)?))
     }
 
     fn shard(&self, no: ShardNo, name: &str, options: ShardOptions) -> Result<Box<dyn Machine>, Failure> {
         let now = durable::system_clock();
-        let path = self.dir.join("shards").join(format!("{name}.db"));
+        let path = self.dir.join(SHARDS).join(format!("{name}.db"));
         let file = Sqlite::<ShardEntry>::open(&path, &self.genesis, self.create, now)?;
         Ok(Box::new(Shard::open(no, file, options, &self.node, now)?))
     }

@@ -159,6 +159,8 @@ pub struct Store {
     pub cache_transfers_max: u32,
     /// Journal rows after which balances are written to their table.
     pub flush_rows: u32,
+    /// What must be free on the disks under the databases, in bytes; 0: nothing.
+    pub reserve_bytes: u64,
 }
 
 /// `[transfers]`: transfers at their manager.

@@ -49,6 +49,7 @@ impl Door {
         if_version: Option<u64>,
     ) -> Result<account::Account, Error> {
         let shard = self.shard_of(&id)?;
+        self.takes_new()?;
         let command_id = command_id.unwrap_or_else(Uuid::now_v7).into_bytes();
         let command = ChangeAccount { account: id.clone(), change, command_id, if_version };
         let body = if change == Change::BeginClose {

@@ -10,6 +10,7 @@ mod audit;
 mod deployment;
 pub mod nats;
 mod outgoing;
+mod refusing;
 mod transfers;
 mod waiting;
 
@@ -23,6 +24,8 @@ use remit_actors::{
 };
 use remit_api::{Currencies, Endpoint, Error, body, currency::Declared};
 use tokio::runtime::Handle;
+
+use crate::space::Space;
 
 use self::{asking::Asking, outgoing::Outgoing, waiting::Waiting};
 
@@ -38,6 +41,7 @@ pub struct Door {
     asking: Asking,
     waiting: Arc<Waiting>,
     guardian: guardian::Handle,
+    space: Arc<Space>,
     rate: deployment::Rate,
 }
 
@@ -66,6 +70,7 @@ impl Door {
         number: u64,
         bus: Arc<dyn Bus>,
         guardian: guardian::Handle,
+        space: Arc<Space>,
         runtime: &Handle,
         options: Options,
     ) -> Result<Arc<Self>, InvalidCurrencies> {
@@ -80,6 +85,7 @@ impl Door {
             asking: Asking::default(),
             waiting: Arc::new(Waiting::new(options.waiting_max)),
             guardian,
+            space,
             rate: deployment::Rate::default(),
         });
         door.measure_rate(runtime);

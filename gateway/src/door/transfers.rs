@@ -49,6 +49,7 @@ impl Door {
     ) -> Vec<Result<Transfer, Error>> {
         let resolved: Vec<Result<(Draft, Vec<LegSpec>), Error>> =
             drafts.into_iter().map(|draft| draft.and_then(|draft| self.resolve(draft))).collect();
+        let resolved = self.refuse_new(resolved).await;
         let good: Vec<usize> = (0..resolved.len()).filter(|at| resolved[*at].is_ok()).collect();
         let Some(waited) = self.waiting.group(good.len(), wait.until) else {
             let overloaded = || Error::overloaded("too many transfers are waited for at this gateway", 100);

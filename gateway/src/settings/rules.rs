@@ -77,6 +77,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("store.cache_legs_max", Rule::Whole(1_000, 100_000_000)),
     ("store.cache_transfers_max", Rule::Whole(1_000, 100_000_000)),
     ("store.flush_rows", Rule::Whole(100, 1_000_000)),
+    ("store.reserve_bytes", Rule::Whole(0, 1 << 40)),
     ("transfers.open_max", Rule::Whole(1, 1_048_576)),
     ("transfers.retry_first_ms", Rule::Whole(10, 60_000)),
     ("transfers.retry_max_ms", Rule::Whole(10, 60_000)),
