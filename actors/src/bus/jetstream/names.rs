@@ -53,6 +53,11 @@ impl Names {
         format!("{}.frame.{}.{}.{class}", self.deployment, self.stream_of(to), Token(to))
     }
 
+    /// Where it is tried whether a stream of frames stores anything; nobody listens.
+    pub(in crate::bus) fn probe(&self, no: u16) -> String {
+        format!("{}.frame.{no}.probe", self.deployment)
+    }
+
     /// All subjects of this address.
     pub(in crate::bus) fn subjects_of(&self, address: Address) -> String {
         format!("{}.frame.{}.{}.*", self.deployment, self.stream_of(address), Token(address))
@@ -122,6 +127,7 @@ mod tests {
             ["shop.frame.0.g0.reply", "shop.frame.0.g0.do", "shop.frame.0.g0.submit"]
         );
         assert_eq!(names.stream_subjects(3), "shop.frame.3.>");
+        assert_eq!(names.probe(3), "shop.frame.3.probe");
         assert_eq!(names.dead_letters(), "shop-dead-letters");
         assert_eq!(names.dead_letters_subjects(), "shop.dead-letter.>");
         assert_eq!(names.dead_letter(Address::Gateway(5)), "shop.dead-letter.g5");

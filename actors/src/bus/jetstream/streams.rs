@@ -2,6 +2,10 @@
 //!
 //! They are made when the bus starts. The broker may lose them at any time: whoever notices (a publisher without an answer,
 //! a subscriber without a consumer) calls for them, and they are made again, empty.
+//!
+//! A stream may also be there and take nothing: after one write that its disk refused, nats-server stores nothing more in it
+//! and answers no publish, also when the disk has room again, until it is restarted or the stream made anew. So a stream that
+//! is called for is tried, and deleted if it is dead: what it held is asked for again from state.
 
 use std::{
     sync::Arc,
@@ -13,7 +17,9 @@ use async_nats::jetstream::{
     context::{CreateStreamError, GetStreamError, GetStreamErrorKind},
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream},
 };
-use tokio::sync::Notify;
+use bytes::Bytes;
+use futures::future::join_all;
+use tokio::{sync::Notify, time::timeout};
 use tracing::{info, warn};
 
 use super::{Connection, Throttle, names::Names};
@@ -30,8 +36,13 @@ const DEAD_LETTERS_BYTES_MAX: i64 = 64 << 20;
 /// thousands of times.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a stream may take to store something until it is looked at more closely. One that is only slow has stored other
+/// frames meanwhile.
+const STORES_WITHIN: Duration = Duration::from_secs(2);
+
 pub(in crate::bus) struct Streams {
     context: Context,
+    names: Names,
     configs: Vec<Config>,
     dead_letters: Config,
     missed: Notify,
@@ -57,7 +68,15 @@ impl Streams {
         let dead_letters =
             limits(names.dead_letters(), names.dead_letters_subjects(), DEAD_LETTER_AGE, DEAD_LETTERS_BYTES_MAX);
         let configs = names.all().map(frames).collect();
-        Self { context, configs, dead_letters, missed: Notify::new(), counters, throttle: Throttle::new() }
+        Self {
+            context,
+            names: names.clone(),
+            configs,
+            dead_letters,
+            missed: Notify::new(),
+            counters,
+            throttle: Throttle::new(),
+        }
     }
 
     /// Makes all streams that are not there, and brings the others to these settings.
@@ -91,15 +110,43 @@ impl Streams {
         loop {
             self.missed.notified().await;
             let connection = Connection::of(&self.context.client());
-            for config in self.all() {
-                if let Some(Err(error)) = connection.unless_lost(self.make(config)).await
-                    && let Some(suppressed) = self.throttle.pass(Instant::now())
-                {
-                    warn!(stream = config.name, %error, suppressed, "a stream can't be made");
-                }
-            }
+            join_all(self.all().map(|config| connection.unless_lost(self.look_after(config)))).await;
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Makes a stream if it is not there, and makes it anew if it is dead.
+    async fn look_after(&self, config: &Config) {
+        let made = match self.make(config).await {
+            Ok(stream) if self.is_dead(config, &stream).await => {
+                warn!(stream = config.name, "a stream stores nothing, as after its disk was full; it is made anew");
+                // If it can't be deleted, it can't be made either, and that is said.
+                self.context.delete_stream(&config.name).await.ok();
+                self.make(config).await
+            }
+            made => made,
+        };
+        if let Err(error) = made
+            && let Some(suppressed) = self.throttle.pass(Instant::now())
+        {
+            warn!(stream = config.name, %error, suppressed, "a stream can't be made");
+        }
+    }
+
+    /// Whether a stream of frames neither takes what it is given, nor has taken anything else meanwhile, although the broker
+    /// answers questions about it. Dead letters are not worth the loss of those that are stored.
+    async fn is_dead(&self, config: &Config, stream: &Stream) -> bool {
+        let Some(no) = self.names.all().find(|no| self.names.stream(*no) == config.name) else { return false };
+        // Twice, since a broker that wakes up may answer the question below before it stores what it was given.
+        for _ in 0..2 {
+            let probe = async { self.context.publish(self.names.probe(no), Bytes::new()).await?.await };
+            if let Ok(Ok(_)) = timeout(STORES_WITHIN, probe).await {
+                return false;
+            }
+        }
+        let before = stream.cached_info().state.last_sequence;
+        let now = self.context.get_stream(&config.name).await;
+        now.is_ok_and(|stream| stream.cached_info().state.last_sequence == before)
     }
 
     fn all(&self) -> impl Iterator<Item = &Config> {
