@@ -10,6 +10,10 @@ use uuid::Uuid;
 use super::{Error, Options};
 use crate::datadir::DataDir;
 
+/// What the server may store: no limit, since each stream has its own. Told nothing, it takes three quarters of what is free
+/// when it starts, and on a disk that is small or has filled up it then refuses streams that would hardly store anything.
+const STORE_MAX: &str = "1024TB";
+
 /// Where the broker's files are.
 #[derive(Debug)]
 pub(super) struct Home {
@@ -64,7 +68,7 @@ impl Home {
              log_file: {log}\n\
              logfile_size_limit: 16MB\n\
              logfile_max_num: 2\n\
-             jetstream {{\n  store_dir: {storage}{sync}\n}}\n"
+             jetstream {{\n  store_dir: {storage}\n  max_file_store: {STORE_MAX}{sync}\n}}\n"
         )
     }
 
