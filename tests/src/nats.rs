@@ -98,6 +98,12 @@ impl NatsServer {
         self.running.as_ref().map(|(_, pid)| pid.as_raw())
     }
 
+    /// Where it stores its streams.
+    #[must_use]
+    pub fn storage(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
     /// Kills it as a power failure would, and waits until it is gone. What it stored stays.
     pub fn kill(&mut self) {
         let Some((mut child, pid)) = self.running.take() else { return };
@@ -137,7 +143,7 @@ impl NatsServer {
     /// If the folder can't be emptied.
     pub fn wipe(&mut self) {
         self.kill();
-        let store = self.folder.path().join("store");
+        let store = self.storage();
         if store.exists() {
             fs::remove_dir_all(store).expect("what the server stored can be removed");
         }
@@ -173,7 +179,7 @@ impl NatsServer {
     }
 
     fn configuration(&self, pid_file: &Path) -> String {
-        let folder = self.folder.path().display();
+        let (folder, store) = (self.folder.path().display(), self.storage());
         let mut text = format!(
             "host: 127.0.0.1\nport: {}\nmax_payload: {}\npid_file: \"{}\"\nlog_file: \"{folder}/log\"\n",
             self.port,
@@ -182,7 +188,7 @@ impl NatsServer {
         );
         if self.options.jetstream {
             let sync = if self.options.sync_always { "\n  sync_interval: always" } else { "" };
-            text += &format!("jetstream {{\n  store_dir: \"{folder}/store\"\n  max_file_store: 8GB{sync}\n}}\n");
+            text += &format!("jetstream {{\n  store_dir: \"{}\"\n  max_file_store: 8GB{sync}\n}}\n", store.display());
         }
         if !self.options.authorization.is_empty() {
             text += &format!("authorization {{ {} }}\n", self.options.authorization);

@@ -1,6 +1,8 @@
-//! `remit up` as a process, and commands against it.
+//! `remit up` as a process, what may happen to it, and commands against it.
 
 use std::{
+    fs,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -25,17 +27,24 @@ pub(crate) fn remit() -> Command {
 pub(crate) struct Up {
     process: Child,
     ready: Value,
+    /// Whether its private broker is for the next node to find.
+    leaves_broker: bool,
 }
 
 impl Up {
     /// Starts a node with a private broker on a folder, and waits until it is ready.
     pub(crate) fn start(folder: &Path, more: &[&str]) -> Self {
+        Self::start_as(folder, more, &[])
+    }
+
+    /// Starts a node with a private broker, unless the arguments name another, as they and the environment say.
+    pub(crate) fn start_as(folder: &Path, more: &[&str], settings: &[(&str, &str)]) -> Self {
         let port = folder.join("port");
         if !port.exists() {
-            std::fs::write(&port, remit::broker::free_port().to_string()).unwrap();
+            fs::write(&port, remit::broker::free_port().to_string()).unwrap();
         }
-        let port = std::fs::read_to_string(port).unwrap();
-        Self::start_with(folder, &[&["--nats-port", &port], more].concat())
+        let port = fs::read_to_string(port).unwrap();
+        Self::start_secured(folder, &[&["--nats-port", &port], more].concat(), settings)
     }
 
     /// Starts a node as the arguments say.
@@ -46,8 +55,8 @@ impl Up {
     /// Starts a node as the arguments and the environment say.
     pub(crate) fn start_secured(folder: &Path, more: &[&str], settings: &[(&str, &str)]) -> Self {
         let (data, ready) = (folder.join("data"), folder.join("ready.json"));
-        std::fs::remove_file(&ready).ok();
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
+        fs::remove_file(&ready).ok();
+        let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
         let mut command = remit();
         command
             .envs(settings.iter().copied())
@@ -60,8 +69,9 @@ impl Up {
         let mut process = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let until = Instant::now() + SOON;
         loop {
-            if let Ok(text) = std::fs::read_to_string(&ready) {
-                return Self { process, ready: serde_json::from_str(&text).unwrap() };
+            if let Ok(text) = fs::read_to_string(&ready) {
+                let ready = serde_json::from_str(&text).unwrap();
+                return Self { process, ready, leaves_broker: false };
             }
             let ended = process.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < until, "{ended:?}: {}", log_of(folder));
@@ -77,8 +87,9 @@ impl Up {
         self.ready["data"].as_str().unwrap().into()
     }
 
+    /// The private broker that it has at this moment: not the first one, if that has died.
     pub(crate) fn nats_pid(&self) -> Option<i32> {
-        self.ready["nats_pid"].as_i64().and_then(|pid| pid.try_into().ok())
+        brokers_of(&self.data()).first().copied()
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -96,7 +107,17 @@ impl Up {
     pub(crate) fn kill(mut self) {
         self.signal(Signal::SIGKILL);
         self.process.wait().unwrap();
-        self.ready["nats_pid"] = Value::Null;
+        self.leaves_broker = true;
+    }
+
+    /// Stops it in its tracks: nothing of it runs, and all that it holds stays held.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on after [`freeze`](Self::freeze).
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
     }
 
     fn signal(&self, signal: Signal) {
@@ -122,10 +143,21 @@ impl Drop for Up {
     fn drop(&mut self) {
         self.process.kill().ok();
         self.process.wait().ok();
-        if let Some(pid) = self.nats_pid() {
+        for pid in if self.leaves_broker { vec![] } else { brokers_of(&self.data()) } {
             kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
         }
     }
+}
+
+/// The private brokers that run on a data folder; as the product, it recognises them by their command line.
+pub(crate) fn brokers_of(data: &Path) -> Vec<i32> {
+    let configuration = data.join("broker/server.conf");
+    let runs_on = |pid: &i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|word| word == configuration.as_os_str().as_bytes())
+    };
+    let processes = fs::read_dir("/proc").unwrap();
+    processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter(runs_on).collect()
 }
 
 pub(crate) fn said(output: &Output) -> String {
@@ -133,7 +165,7 @@ pub(crate) fn said(output: &Output) -> String {
 }
 
 pub(crate) fn log_of(folder: &Path) -> String {
-    std::fs::read_to_string(folder.join("log")).unwrap_or_default()
+    fs::read_to_string(folder.join("log")).unwrap_or_default()
 }
 
 pub(crate) fn is_running(pid: i32) -> bool {

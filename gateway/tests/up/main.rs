@@ -1,6 +1,8 @@
 //! `remit up` and the command line, as processes with a real broker.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "../stage/mod.rs"]
+#[allow(dead_code, reason = "two groups of tests share it, and each uses a part")]
 mod stage;
 
 use std::{env, path::Path, process::Command};

@@ -214,11 +214,13 @@ fn batch(transfers: Vec<SubmitRequest>) -> BatchRequest {
     BatchRequest { transfers, wait: Some(Until::Settled), wait_ms: Some(WAIT_MS), answer: Some(Detail::Brief) }
 }
 
-/// Numbers that look random and are the same in every run (SplitMix64).
-struct Numbers(u64);
+/// Numbers that look random and, from the same seed, are the same in every run (SplitMix64).
+#[derive(Clone, Debug)]
+pub struct Numbers(pub u64);
 
 impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
+    /// The next one, below a bound.
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
