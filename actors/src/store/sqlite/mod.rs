@@ -80,6 +80,9 @@ impl<E: Record> Sqlite<E> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        if !is_new {
+            Self::empty_log(&connection)?;
+        }
         connection.set_prepared_statement_cache_capacity(32);
         if is_new {
             Self::create(&connection)?;
@@ -93,6 +96,19 @@ impl<E: Record> Sqlite<E> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         found(&mut file, &format!("{genesis} database={name}"), create, now)?;
         Ok(file)
+    }
+
+    /// Brings all that stands in the write-ahead log into the file, flushed, and empties the log.
+    ///
+    /// After a flush that failed, the log may hold a commit that can be read and that the disk never got; the kernel flushes
+    /// such a page no second time. Whatever was appended behind it, flushed or not, a power failure would take as well.
+    fn empty_log(connection: &Connection) -> Result<(), Error> {
+        // Somebody who reads for long keeps the log from being emptied. That is no reason not to serve.
+        let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if is_busy {
+            tracing::warn!(file = connection.path(), "somebody reads a database, so that its log can't be emptied");
+        }
+        Ok(())
     }
 
     /// Whether there is nothing in the file yet. What is there must be ours, in a format that this version knows.

@@ -43,6 +43,23 @@ fn every_commit_is_flushed_to_the_disk() {
     assert_eq!(pragma("synchronous"), 2.into(), "full");
 }
 
+/// What can be read is on the disk, also where a flush of the log failed before: nothing is appended behind what is not.
+#[test]
+fn what_a_crash_left_in_the_log_is_in_the_file_before_anything_is_appended() {
+    let (folder, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut file = open::<ShardEntry>(&folder);
+    file.begin(Epoch(0), Seq(1)).unwrap();
+    file.set_epoch(Epoch(1)).unwrap();
+    file.commit().unwrap();
+    for name in ["x.db", "x.db-wal"] {
+        std::fs::copy(folder.path().join(name), crashed.path().join(name)).unwrap();
+    }
+    let log = |folder: &tempfile::TempDir| std::fs::metadata(folder.path().join("x.db-wal")).unwrap().len();
+    assert!(log(&crashed) > 0, "else this test shows nothing");
+    let mut file = open::<ShardEntry>(&crashed);
+    assert_eq!((file.head().unwrap().epoch, log(&crashed)), (Epoch(1), 0));
+}
+
 /// Appends rows, and reads them back from the file as it is after a restart.
 fn round<E: Record + Keyed + PartialEq + std::fmt::Debug>(entries: Vec<E>) {
     let folder = tempfile::tempdir().unwrap();
