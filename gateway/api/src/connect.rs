@@ -6,6 +6,9 @@ use async_nats::{ConnectErrorKind, ConnectOptions, ServerAddr};
 
 use crate::error::{Code, Error};
 
+/// The longest pause before another try to reach a broker that is away.
+const RECONNECT_MAX: Duration = Duration::from_millis(500);
+
 /// Where a broker is, who one is there, and which deployment one means.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Connect {
@@ -135,6 +138,7 @@ pub async fn options(connect: &Connect, name: &str) -> Result<ConnectOptions, Er
     let Login { user, password, token } = connect.login()?;
     let Connect { credentials_file, tls, .. } = connect;
     let mut options = ConnectOptions::new().name(name).connection_timeout(connect.timeout);
+    options = options.reconnect_delay_callback(reconnect_delay);
     if [user.is_some(), token.is_some(), credentials_file.is_some()].into_iter().filter(|given| *given).count() > 1 {
         return Err(Error::invalid("user", "give a user, a token or a credentials file, not several of them"));
     }
@@ -166,6 +170,12 @@ pub async fn options(connect: &Connect, name: &str) -> Result<ConnectOptions, Er
     }
     let wants_tls = tls.required || tls.first || tls.ca_file.is_some() || tls.certificate_file.is_some();
     if wants_tls { Ok(options.require_tls(true)) } else { Ok(options) }
+}
+
+/// The pause before the next try to reach a broker that is away: longer each time, but a broker that is back is used at once.
+fn reconnect_delay(tries: usize) -> Duration {
+    let doubled = 1_u64 << tries.min(10);
+    Duration::from_millis(doubled).min(RECONNECT_MAX)
 }
 
 /// What it means that there is no connection, and what to do.
@@ -226,6 +236,11 @@ mod tests {
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn the_pause_before_a_reconnect_doubles_up_to_its_longest() {
+        assert_eq!([0, 1, 8, 9, 1_000].map(|tries| reconnect_delay(tries).as_millis()), [1, 2, 256, 500, 500]);
     }
 
     #[test]
