@@ -117,7 +117,7 @@ fn r12_who_was_fenced_says_so_and_takes_a_new_epoch() {
 }
 
 #[test]
-fn too_many_failures_quarantine_that_actor_alone_and_it_is_tried_again() {
+fn too_many_failures_of_its_database_quarantine_that_actor_alone_and_it_is_tried_again_and_again() {
     let broken = Arc::new(AtomicBool::new(true));
     let is_broken = Arc::clone(&broken);
     let children = vec![
@@ -126,11 +126,21 @@ fn too_many_failures_quarantine_that_actor_alone_and_it_is_tried_again() {
     ];
     let node = Node::with(children, |options| {
         options.limits.failures_max = 2;
-        options.limits.quarantine_retry_ms = 10;
+        options.limits.quarantine_retry_ms = 86_400_000;
     });
     assert_eq!((node.step("s0", restarting).1.0, node.step("s0", restarting).1.0), (1, 2));
-    assert_eq!(node.step("s0", quarantined).0, 3);
-    assert_eq!(node.step("s0", quarantined).0, 4, "tried once more, and no better");
+    let (generation, why) = node.step("s0", quarantined);
+    assert_eq!(generation, 3);
+    node.deliver(shard(0), frame(Class::Do, &[8]));
+    let Message::Answer(Answer { body: AnswerBody::Unavailable(told), .. }) = &node.sent().1.messages[0] else {
+        panic!("what is asked of it is answered at once")
+    };
+    assert_eq!(*told, format!("s0 is quarantined: {why}"));
+    assert_eq!(
+        node.step("s0", quarantined).0,
+        4,
+        "tried once more, and no better, long before an actor with a bug would be"
+    );
     node.deliver(shard(1), frame(Class::Do, &[7]));
     assert_eq!(numbers(&node.sent().1), [7]);
     broken.store(false, SeqCst);
