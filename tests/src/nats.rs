@@ -2,7 +2,9 @@
 //! panic. It can be killed, wiped and started again at the same address.
 
 use std::{
+    collections::hash_map::RandomState,
     env, fs,
+    hash::BuildHasher,
     io::{BufRead, BufReader},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
@@ -23,6 +25,8 @@ use tempfile::TempDir;
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// Another process may take a free port before the server does.
 const PORTS_TRIED: usize = 5;
+/// The first port that is used, and how many there are.
+const PORTS: (u16, u64) = (10_000, 10_000);
 /// The oldest version that will do; distributions still ship 2.9.
 const LEAST: (u32, u32) = (2, 11);
 /// How deep below the folder of tools the server is looked for.
@@ -181,7 +185,8 @@ impl NatsServer {
     fn configuration(&self, pid_file: &Path) -> String {
         let (folder, store) = (self.folder.path().display(), self.storage());
         let mut text = format!(
-            "host: 127.0.0.1\nport: {}\nmax_payload: {}\npid_file: \"{}\"\nlog_file: \"{folder}/log\"\n",
+            "server_name: {}\nhost: 127.0.0.1\nport: {}\nmax_payload: {}\npid_file: \"{}\"\nlog_file: \"{folder}/log\"\n",
+            self.name(),
             self.port,
             self.options.max_payload,
             pid_file.display()
@@ -196,7 +201,12 @@ impl NatsServer {
         text
     }
 
-    /// Whether the server greets a client, with JetStream if it should have it.
+    /// What it calls itself: its folder's name, which nobody else has.
+    fn name(&self) -> String {
+        self.folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Whether this server, not another one on its port, greets a client, with JetStream if it should have it.
     fn answers(&self) -> bool {
         let Ok(stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
         let mut greeting = String::new();
@@ -205,6 +215,7 @@ impl NatsServer {
             .and_then(|()| BufReader::new(stream).read_line(&mut greeting));
         read.is_ok()
             && greeting.starts_with("INFO")
+            && greeting.contains(&format!("\"server_name\":\"{}\"", self.name()))
             && (!self.options.jetstream || greeting.contains(r#""jetstream":true"#))
     }
 
@@ -229,9 +240,13 @@ fn read_pid(file: &Path) -> Option<Pid> {
     fs::read_to_string(file).ok()?.trim().parse().ok().map(Pid::from_raw)
 }
 
+/// A port that nobody has. Below those that the kernel hands out by itself: a server that is down must find its own free
+/// when it comes back, and not be mistaken for another test's.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
-    listener.local_addr().expect("a listener has an address").port()
+    let (first, count) = PORTS;
+    let mut random = (0..1_000).map(|_| first + u16::try_from(RandomState::new().hash_one(()) % count).unwrap_or(0));
+    let free = random.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.expect("a machine does not use thousands of ports")
 }
 
 /// The server's program: the one that `REMIT_NATS_SERVER` names, else the first on `PATH` that is new enough, else where the
