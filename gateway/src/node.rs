@@ -3,35 +3,21 @@
 //! The data folder is taken first, so that nobody else can be at work in it; then the broker is there; then the
 //! deployment's facts are settled; then the actors open their databases; and only then does the door open.
 
+mod databases;
 pub mod founding;
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use remit_actors::{
     bus::{Bus, NodeBus, Options as BusOptions},
     durable,
-    genesis::Genesis,
-    guardian::{self, Child, ChildStatus, Guardian, Limits, State},
-    machine::{Failure, Machine},
-    manager::{Manager, ManagerOptions},
+    faults::{self, Dice, Faults, Switch},
+    guardian::{self, ChildStatus, Guardian, Limits, State},
     message::Address,
-    shard::{Shard, ShardOptions},
-    store::{
-        books::BooksOptions,
-        register::RegisterOptions,
-        row::{ShardEntry, TransferEntry},
-        sqlite::Sqlite,
-    },
-    supervision,
 };
-use remit_core::id::{PartitionNo, ShardNo, default_name};
 use tokio::runtime::Handle;
 
+use self::databases::Databases;
 use crate::{
     broker::{self, Broker},
     connection::connection,
@@ -47,12 +33,9 @@ const UP_WITHIN: Duration = Duration::from_secs(60);
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 /// The most messages in one frame.
 const FRAME_MESSAGES_MAX: usize = 4_096;
-/// The folders of the databases, in the data folder: each may be a disk of its own.
-const MANAGERS: &str = "managers";
-const SHARDS: &str = "shards";
-/// Shards end after managers, so that a manager's last commands still find them.
-const GROUP_OF_MANAGERS: u32 = 0;
-const GROUP_OF_SHARDS: u32 = 1;
+
+/// The throws of the faults of frames.
+const FRAMES: u64 = 0;
 
 /// How a node is started.
 #[derive(Clone, Copy, Debug, Default)]
@@ -155,23 +138,27 @@ impl Node {
         options.stream_age = Duration::from_millis(settings.bus.stream_age_ms);
         let bus = NodeBus::start(client.clone(), options).await?;
 
-        let children = children(settings, &genesis, dir, &name, founded.is_new);
-        let guardian = Guardian::start(guarding(settings, &name), children, Arc::clone(&bus) as Arc<dyn Bus>)
-            .map_err(Error::Guardian)?;
+        let faults = Faults::from(&settings.faults);
+        if faults.hit_frames() || faults.hit_commits() {
+            tracing::warn!(?faults, "things go wrong here on purpose: this node is for trials");
+        }
+        let way = way(&bus, faults);
+        let databases = Databases::new(settings, &genesis, dir, &name, founded.is_new);
+        let guardian =
+            Guardian::start(guarding(settings, &name), databases.children(), way.clone()).map_err(Error::Guardian)?;
         for (address, inlet) in guardian.inlets() {
             bus.attach(address, inlet);
         }
         wait_until_up(&guardian).await?;
         founding::is_complete(dir)?;
 
-        let databases = [dir.to_owned(), dir.join(SHARDS), dir.join(MANAGERS)];
-        let space = Space::watch(databases.into(), settings.store.reserve_bytes).map_err(Error::Space)?;
+        let space = Space::watch(databases::folders(dir), settings.store.reserve_bytes).map_err(Error::Space)?;
         let number = rand_u64();
         let waiting_max = usize::try_from(settings.transfers.open_max).unwrap_or(usize::MAX);
         let door = Door::open(
             Arc::clone(&genesis),
             number,
-            Arc::clone(&bus) as Arc<dyn Bus>,
+            way,
             guardian.clone(),
             space,
             &Handle::current(),
@@ -278,6 +265,16 @@ async fn connect_to(connect: &remit_api::Connect, name: &str) -> Result<async_na
     connected.map_err(|error| Error::Connection(remit_api::connect::refused(connect, &error)))
 }
 
+/// The bus as the actors and the door have it: with faults on it, if there are to be any.
+fn way(bus: &Arc<NodeBus>, faults: Faults) -> Arc<dyn Bus> {
+    let below = Arc::clone(bus) as Arc<dyn Bus>;
+    if !faults.hit_frames() {
+        return below;
+    }
+    let timed = faults::Timed::new(below, Handle::current());
+    Arc::new(faults::Bus::new(timed, Switch::new(faults), Dice::new(faults.seed, FRAMES)))
+}
+
 async fn wait_until_up(guardian: &guardian::Handle) -> Result<(), Error> {
     let watched = guardian.clone();
     let is_up = |children: &[ChildStatus]| children.iter().all(|child| child.state == State::Up);
@@ -315,75 +312,6 @@ fn guarding(settings: &Settings, node: &str) -> guardian::Options {
             quarantine_retry_ms: supervision.quarantine_retry_ms,
         },
         ..guardian::Options::new(node)
-    }
-}
-
-/// The shards and managers of the deployment, each with what makes it from its database.
-fn children(settings: &Settings, genesis: &Arc<Genesis>, dir: &Path, node: &str, create: bool) -> Vec<Child> {
-    let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let (store, transfers) = (&settings.store, &settings.transfers);
-    let flush_rows = u64::from(store.flush_rows);
-    let shard_options = ShardOptions {
-        books: BooksOptions {
-            accounts_max: size(store.cache_accounts_max),
-            legs_max: size(store.cache_legs_max),
-            flush_rows,
-        },
-        partitions: genesis.managers,
-        frame_messages_max: FRAME_MESSAGES_MAX,
-    };
-    let manager_options = ManagerOptions {
-        register: RegisterOptions { ended_max: size(store.cache_transfers_max), flush_rows },
-        open_max: size(transfers.open_max),
-        retry_first_ms: transfers.retry_first_ms,
-        retry_max_ms: transfers.retry_max_ms,
-        retries_per_second_max: transfers.retries_per_second_max,
-        overdue_ms: transfers.overdue_ms,
-        frame_messages_max: FRAME_MESSAGES_MAX,
-    };
-    let files = Files { genesis: Arc::clone(genesis), dir: dir.to_owned(), node: node.to_owned(), create };
-    let managers = genesis.partition_numbers().map(|no| {
-        let files = files.clone();
-        let factory: guardian::Factory = Arc::new(move |start| files.manager(no, manager_options, start));
-        let (name, address) = (default_name('m', no.0), Address::Manager(no));
-        Child { name, address, group: GROUP_OF_MANAGERS, factory }
-    });
-    let shards = genesis.shard_numbers().zip(&genesis.shards).map(|(no, name)| {
-        let (files, of) = (files.clone(), name.clone());
-        let factory: guardian::Factory = Arc::new(move |_| files.shard(no, &of, shard_options));
-        Child { name: name.clone(), address: Address::Shard(no), group: GROUP_OF_SHARDS, factory }
-    });
-    managers.chain(shards).collect()
-}
-
-/// The databases of this node.
-#[derive(Clone)]
-struct Files {
-    genesis: Arc<Genesis>,
-    dir: PathBuf,
-    node: String,
-    /// Only while the deployment is being made may a file be missing (R16).
-    create: bool,
-}
-
-impl Files {
-    fn manager(
-        &self,
-        no: PartitionNo,
-        options: ManagerOptions,
-        start: supervision::Start,
-    ) -> Result<Box<dyn Machine>, Failure> {
-        let now = durable::system_clock();
-        let path = self.dir.join(MANAGERS).join(format!("m{}.db", no.0));
-        let file = Sqlite::<TransferEntry>::open(&path, &self.genesis, self.create, now)?;
-        Ok(Box::new(Manager::open(no, file, options, start.recovery, &self.node, now)?))
-    }
-
-    fn shard(&self, no: ShardNo, name: &str, options: ShardOptions) -> Result<Box<dyn Machine>, Failure> {
-        let now = durable::system_clock();
-        let path = self.dir.join(SHARDS).join(format!("{name}.db"));
-        let file = Sqlite::<ShardEntry>::open(&path, &self.genesis, self.create, now)?;
-        Ok(Box::new(Shard::open(no, file, options, &self.node, now)?))
     }
 }
 

@@ -16,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use remit_actors::faults::{self, Chance};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -47,6 +48,8 @@ pub struct Settings {
     pub transfers: Transfers,
     /// How failed actors come back.
     pub supervision: Supervision,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
     /// What the node says about itself.
     pub log: Log,
 }
@@ -195,6 +198,48 @@ pub struct Supervision {
     pub quarantine_retry_ms: u64,
     /// The time that a node has for ending in order, in milliseconds.
     pub drain_ms: u64,
+}
+
+/// `[faults]`: what goes wrong on purpose, each so many times in a million.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Faults {
+    /// What all of it is drawn from.
+    pub seed: u64,
+    /// Frames that never arrive.
+    pub frames_lost_per_million: u32,
+    /// Frames that arrive twice.
+    pub frames_doubled_per_million: u32,
+    /// Frames that arrive late.
+    pub frames_late_per_million: u32,
+    /// How late at most, in milliseconds.
+    pub late_ms_max: u64,
+    /// Commits that fail.
+    pub commits_failed_per_million: u32,
+    /// Commits that succeed and are reported as failed.
+    pub commits_unheard_per_million: u32,
+    /// Commits that take long.
+    pub commits_slow_per_million: u32,
+    /// How long at most, in milliseconds.
+    pub slow_ms_max: u64,
+}
+
+impl From<&Faults> for faults::Faults {
+    fn from(set: &Faults) -> Self {
+        let chance = Chance::per_million;
+        Self {
+            seed: set.seed,
+            frame_lost: chance(set.frames_lost_per_million),
+            frame_doubled: chance(set.frames_doubled_per_million),
+            frame_late: chance(set.frames_late_per_million),
+            late_ms_max: set.late_ms_max,
+            commit_fails: chance(set.commits_failed_per_million),
+            commit_unheard: chance(set.commits_unheard_per_million),
+            commit_slow: chance(set.commits_slow_per_million),
+            slow_ms_max: set.slow_ms_max,
+            ..Self::default()
+        }
+    }
 }
 
 /// `[log]`: what the node says about itself.

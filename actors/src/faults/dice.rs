@@ -6,7 +6,6 @@ use rand_pcg::{
     Pcg64Mcg,
     rand_core::{Rng, SeedableRng},
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// How likely something is, in steps of a millionth.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,23 +47,6 @@ impl fmt::Display for Chance {
 impl fmt::Debug for Chance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for Chance {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(f64::from(self.0) / f64::from(WHOLE))
-    }
-}
-
-impl<'de> Deserialize<'de> for Chance {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let share = f64::deserialize(deserializer)?;
-        if !(0.0..=1.0).contains(&share) {
-            return Err(de::Error::custom(format_args!("a chance is 0 to 1, and this is {share}")));
-        }
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is 0 to a million")]
-        Ok(Self((share * f64::from(WHOLE)).round() as u32))
     }
 }
 

@@ -15,12 +15,10 @@ use parking_lot::Mutex;
 
 pub use bus::{Bus, Later, Timed};
 pub use dice::{Chance, Dice};
-use serde::{Deserialize, Serialize};
 pub use store::Store;
 
 /// How often what goes wrong; by default nothing ever does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// What all of it is drawn from.
     pub seed: u64,

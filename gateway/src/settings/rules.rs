@@ -43,6 +43,9 @@ const FILTER: Rule = Rule::Text { allowed: "a log filter", fits: |text| EnvFilte
 /// A currency's number of decimals.
 const DECIMALS: Rule = Rule::Whole(0, 18);
 
+/// So many in a million.
+const PER_MILLION: Rule = Rule::Whole(0, 1_000_000);
+
 /// Every setting, but the codes under `[currencies]`.
 pub(super) const RULES: &[(&str, Rule)] = &[
     ("deployment.name", NAME),
@@ -89,6 +92,15 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("supervision.failures_period_ms", Rule::Whole(1_000, 86_400_000)),
     ("supervision.quarantine_retry_ms", Rule::Whole(1_000, 86_400_000)),
     ("supervision.drain_ms", Rule::Whole(0, 600_000)),
+    ("faults.seed", Rule::Whole(0, i64::MAX.unsigned_abs())),
+    ("faults.frames_lost_per_million", PER_MILLION),
+    ("faults.frames_doubled_per_million", PER_MILLION),
+    ("faults.frames_late_per_million", PER_MILLION),
+    ("faults.late_ms_max", Rule::Whole(1, 600_000)),
+    ("faults.commits_failed_per_million", PER_MILLION),
+    ("faults.commits_unheard_per_million", PER_MILLION),
+    ("faults.commits_slow_per_million", PER_MILLION),
+    ("faults.slow_ms_max", Rule::Whole(1, 600_000)),
     ("log.level", FILTER),
     ("log.format", Rule::OneOf(&["auto", "text", "json"])),
 ];

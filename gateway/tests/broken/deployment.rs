@@ -66,6 +66,12 @@ impl Deployment {
         self.up = Some(Up::start_as(self.folder.path(), &arguments, &settings));
     }
 
+    /// Starts it again as it would be without the settings that were put on it.
+    pub(crate) fn starts_without_settings(&mut self) {
+        self.settings.clear();
+        self.starts();
+    }
+
     pub(crate) fn up(&self) -> &Up {
         self.up.as_ref().unwrap()
     }

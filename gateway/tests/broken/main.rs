@@ -10,6 +10,7 @@ mod book;
 mod broker;
 mod deployment;
 mod disk;
+mod faults;
 mod full;
 mod node;
 mod proof;
