@@ -25,7 +25,9 @@ pub fn parse(text: &str) -> Option<Time> {
 
 fn timestamp(Time(ms): Time) -> Timestamp {
     let nearest = if ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
-    Timestamp::from_millisecond(ms).unwrap_or(nearest)
+    // By seconds: jiff's own reading of milliseconds leaves out the last second of all.
+    let nanoseconds = i32::try_from(ms.rem_euclid(1_000) * 1_000_000).unwrap_or_default();
+    Timestamp::new(ms.div_euclid(1_000), nanoseconds).unwrap_or(nearest)
 }
 
 /// Writes a moment.
@@ -110,7 +112,10 @@ mod tests {
             (0, "1970-01-01T00:00:00.000Z"),
             (1_795_387_800_007, "2026-11-22T22:50:00.007Z"),
             (-1, "1969-12-31T23:59:59.999Z"),
+            (253_402_207_200_990, "9999-12-30T22:00:00.990Z"),
+            (-377_705_023_200_001, "-009999-01-02T01:59:59.999Z"),
             (i64::MAX, "9999-12-30T22:00:00.999Z"),
+            (i64::MIN, "-009999-01-02T01:59:59.000Z"),
         ];
         for (ms, text) in table {
             assert_eq!(format(Time(ms)), text);
