@@ -5,7 +5,8 @@
 //! changes the format and needs a new version; the golden bytes below show when that happens.
 //!
 //! Bytes come from a broker that is trusted with nothing: decoding refuses what is oversized, cut off, of an unknown version
-//! or longer than its frame, and never allocates more than a small multiple of what it was given.
+//! or longer than its frame, and never allocates more than a small multiple of what it was given, beside what a list's or a
+//! text's length is believed on credit: 1 MiB a list, and a text what [`SMALL_BYTES`] says.
 
 use bincode::{
     config::{self, Configuration, Fixint, Limit, LittleEndian},
@@ -24,6 +25,8 @@ pub const VERSION: u8 = 1;
 /// take. Writing is not limited here: the bus splits frames long before.
 pub const BYTES_MAX: usize = 8 << 20;
 
+/// In so many bytes or fewer, no text is believed to be longer than this; in more, none longer than [`BYTES_MAX`].
+const SMALL_BYTES: usize = 64 << 10;
 /// What a message of usual size takes; only a first guess for the buffer.
 const MESSAGE_BYTES_GUESS: usize = 192;
 
@@ -107,7 +110,12 @@ pub fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     if bytes.len() > BYTES_MAX {
         return Err(Error::TooLarge { bytes: bytes.len() });
     }
-    match borrow_decode_from_slice(bytes, LAYOUT) {
+    // The room for a text is taken before it is known to be there, up to the limit: a few bytes must not take megabytes.
+    let decoded = match bytes.len() {
+        ..=SMALL_BYTES => borrow_decode_from_slice(bytes, SMALL_LAYOUT),
+        _ => borrow_decode_from_slice(bytes, LAYOUT),
+    };
+    match decoded {
         Ok((value, read)) if read == bytes.len() => Ok(value),
         Ok((_, read)) => Err(Error::TrailingBytes { extra: bytes.len() - read }),
         Err(DecodeError::UnexpectedEnd { .. }) => Err(Error::Truncated),
@@ -118,6 +126,9 @@ pub fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 }
 
 const LAYOUT: Configuration<LittleEndian, Fixint, Limit<BYTES_MAX>> = config::legacy().with_limit::<BYTES_MAX>();
+/// The same for few bytes.
+const SMALL_LAYOUT: Configuration<LittleEndian, Fixint, Limit<SMALL_BYTES>> =
+    config::legacy().with_limit::<SMALL_BYTES>();
 
 fn write<T: Serialize + ?Sized>(value: &T, out: &mut Out) {
     encode_into_writer(value, out, LAYOUT).expect("memory takes all bytes, and every sequence here knows its length");

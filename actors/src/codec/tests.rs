@@ -320,6 +320,17 @@ fn what_is_not_exactly_one_frame_of_this_version_is_refused_and_says_why() {
     }
 }
 
+/// Fuzzing: two hundred bytes took eight megabytes, for a text that was not there.
+#[test]
+fn a_text_that_a_small_frame_can_t_hold_is_refused_before_there_is_room_for_it() {
+    let standing = Standing { id: TransferId([7; 16]), ticket: 9, stands: Stands::Unavailable("gone".into()) };
+    let mut bytes = encode(&frame(vec![Message::Standing(standing)])).to_vec();
+    let at = bytes.windows(4).position(|window| window == b"gone").unwrap() - 8;
+    bytes[at..at + 8].copy_from_slice(&(1_u64 << 20).to_le_bytes());
+    assert_eq!(decode(&bytes).unwrap_err().to_string(), "malformed: a length beyond the limit");
+    assert_eq!(decode_value::<String>(&encode_value(&"x".repeat(1 << 20))).map(|text| text.len()), Ok(1 << 20));
+}
+
 #[test]
 fn a_value_that_no_constructor_would_make_is_refused() {
     let good = encode_value(&account("s0:alice"));
