@@ -118,8 +118,8 @@ pub struct Change {
 
 /// Decides one command from what is recorded: the leg, its account, and the in-transit account of its currency.
 ///
-/// # Panics
-/// If an undo or a post can't be carried out, which R3 rules out: the ledger's own invariant is broken then.
+/// R3 keeps room for every undo and post, as long as managers' marks are true. Should one not fit all the same, nothing
+/// changes, and its transfer is parked (R11).
 #[must_use]
 pub fn decide(command: &Command, leg: Option<&Leg>, account: Option<&Account>, transit: &Transit) -> Decision {
     let terms = &command.terms;
@@ -147,12 +147,12 @@ pub fn decide(command: &Command, leg: Option<&Leg>, account: Option<&Account>, t
     }
     // From here it must succeed.
     let entry = Entry::of(state, terms.direction, terms.amount);
-    let after = (!entry.is_empty()).then(|| {
-        let account = account.expect("a leg with money on it has an account, which is never removed");
-        let balances = entry.on_account(&account.balances).expect("R3 kept room for every undo and post");
-        let transit = entry.on_transit(transit).expect("R3 kept room in transit for every undo and post");
-        (balances, transit)
-    });
+    let money = || Some((entry.on_account(&account?.balances)?, entry.on_transit(transit)?));
+    let after = match (entry.is_empty(), money()) {
+        (true, _) => None,
+        (false, Some(after)) => Some(after),
+        (false, None) => return Decision { change: None, answer: Answer::Misfit(Misfit::VerbAgainstRecord) },
+    };
     Decision { change: Some(Change { state, after }), answer }
 }
 

@@ -87,6 +87,26 @@ pub struct Command {
     pub memo: Option<Arc<str>>,
 }
 
+impl Command {
+    /// Whether a manager, or a shard on a route, could have sent it: the verb goes the leg's way, the position is one of a
+    /// journal, and a route comes by here. A shard drops any other, since not even its row could be read again.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let Terms { account, direction, amount, currency, begun, route, .. } = &self.terms;
+        let is_own_way = match self.verb {
+            Verb::Debit | Verb::Compensate => *direction == Direction::Debit,
+            Verb::Credit | Verb::Cancel => *direction == Direction::Credit,
+            Verb::PlaceHold | Verb::ReleaseHold | Verb::PostHold => true,
+        };
+        let is_on_route = |route: &Route| {
+            route.position(self.id.leg).map(|at| &route.stops()[at]).is_some_and(|stop| {
+                (&stop.account, stop.direction, stop.amount, stop.currency) == (account, *direction, *amount, *currency)
+            })
+        };
+        is_own_way && i64::try_from(begun.0).is_ok() && route.as_ref().is_none_or(is_on_route)
+    }
+}
+
 /// What a leg is about: fixed when the transfer starts, the same in every command about the leg.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
@@ -313,6 +333,40 @@ mod tests {
                 assert_eq!(verdict(state, verb, LATE), expected, "{state:?} {verb:?}");
             }
         }
+    }
+
+    /// Every verb both ways, positions at the edge, and routes that come by here, or don't.
+    #[test]
+    fn what_no_manager_would_send_is_told_apart() {
+        use crate::{protocol::route::Stop, transfer::LegSpec};
+        let spec = LegSpec {
+            account: AccountId::parse("s0:a").unwrap(),
+            shard: ShardNo(0),
+            direction: Direction::Debit,
+            amount: Amount::MAX,
+            currency: Currency::parse("EUR").unwrap(),
+        };
+        let sound = |verb, direction, begun, route| {
+            let LegSpec { account, amount, currency, .. } = spec.clone();
+            let (partition, begun) = (PartitionNo(0), Seq(begun));
+            let terms = Terms { account, direction, amount, currency, partition, begun, route };
+            let id = LegId::new(TransferId([1; 16]), LegNo(1));
+            Command { id, verb, terms, reason: None, memo: None }.is_sound()
+        };
+        for (verb, ways) in Verb::ALL.into_iter().zip(["d", "c", "dc", "d", "dc", "c", "dc"]) {
+            assert_eq!(sound(verb, Direction::Debit, 1, None), ways.contains('d'), "{verb:?}");
+            assert_eq!(sound(verb, Direction::Credit, 1, None), ways.contains('c'), "{verb:?}");
+        }
+        let debit = |begun, route| sound(Verb::Debit, Direction::Debit, begun, route);
+        assert!(debit((1 << 63) - 1, None) && !debit(1 << 63, None));
+        let stop = |leg, amount| {
+            let LegSpec { account, shard, direction, currency, .. } = spec.clone();
+            Stop { leg: LegNo(leg), shard, account, direction, amount, currency }
+        };
+        let by = |stops| debit(1, Some(Route::from_stops(stops)));
+        let one = Amount::new(1).unwrap();
+        assert!(by(alloc::vec![stop(0, one), stop(1, Amount::MAX)]));
+        assert!(!by(alloc::vec![]) && !by(alloc::vec![stop(0, Amount::MAX)]) && !by(alloc::vec![stop(1, one)]));
     }
 
     /// R1: whatever was answered, the same command again is answered the same way and changes nothing.

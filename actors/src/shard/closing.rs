@@ -58,6 +58,7 @@ impl Closings {
     /// Takes in a manager's answer.
     pub(super) fn answered(&mut self, account: &AccountId, row: Seq, partition: PartitionNo, open: u64) {
         if let Some(closing) = self.0.get_mut(account)
+            && closing.asker.is_some()
             && (closing.row == row || planted!(OldAnswersClose))
             && open == 0
         {

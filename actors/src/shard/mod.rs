@@ -83,12 +83,20 @@ impl<T: ShardTables> Shard<T> {
                 in_transit: transit.balance,
                 previous: None,
             });
-            let (id, terms, memo) = (command.id, command.terms.clone(), command.memo.clone());
+            // The last record repeats the terms of the first, whose position a repeat need not name.
+            let terms = known.as_ref().map_or(&command.terms, |leg| &leg.terms).clone();
+            let (id, memo) = (command.id, command.memo.clone());
             let entry = LegEntry { id, state: change.state, terms, memo, after };
             if self.books.record_leg(now, entry)? {
                 return Ok(decision.answer);
             }
-            known = self.books.leg(command.id)?.cloned();
+            // It has a record already, which memory had forgotten; should none be found all the same, the index is broken.
+            let found = self.books.leg(command.id)?.cloned();
+            if found == known {
+                let what = format!("the row of {:?} is there, and can't be found", command.id);
+                return Err(Error::Corrupt { what });
+            }
+            known = found;
         }
     }
 
@@ -137,6 +145,9 @@ impl<T: ShardTables> Shard<T> {
         questions: &mut Vec<Ask>,
     ) -> Result<(), Error> {
         match message {
+            Message::Command(command) if !command.is_sound() => {
+                tracing::warn!(leg = ?command.id, "a command that no manager would send was dropped");
+            }
             Message::Command(command) => {
                 let answer = self.command(command, now)?;
                 Self::reply(command, answer, trace, out);

@@ -49,8 +49,26 @@ pub enum Error {
     },
     /// The database itself failed: disk full, read-only, gone.
     #[error("the database failed")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
     /// A crash that a test asked for.
     #[error("crashed on demand")]
     Crashed,
+}
+
+impl From<rusqlite::Error> for Error {
+    /// A value of another kind than was ever written is no failure that passes, nor is a file that SQLite can't make out.
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::{Error as Sql, ErrorCode};
+        let is_damage = match &error {
+            Sql::FromSqlConversionFailure(..)
+            | Sql::IntegralValueOutOfRange(..)
+            | Sql::InvalidColumnType(..)
+            | Sql::Utf8Error(..) => true,
+            Sql::SqliteFailure(failure, _) => {
+                matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+            }
+            _ => false,
+        };
+        if is_damage { Self::Corrupt { what: error.to_string() } } else { Self::Sqlite(error) }
+    }
 }

@@ -253,6 +253,7 @@ impl<T: TransferTables> Register<T> {
     /// # Errors
     /// The database failed, the chain breaks, or other transfers are open.
     pub fn verify(&mut self) -> Result<Seq, Error> {
+        self.log.tables.check()?;
         let mut open: BTreeMap<TransferId, Seq> = BTreeMap::new();
         let mut newest = Epoch(0);
         let verified = self.log.replay(Seq(0), |_, row| {

@@ -264,6 +264,7 @@ fn rows_that_are_gone_added_or_exchanged_are_found() {
         ("a link in the middle is gone", "DELETE FROM chain WHERE seq = (SELECT seq FROM chain LIMIT 1 OFFSET 5)"),
         ("the last link is gone", "DELETE FROM chain WHERE seq = (SELECT max(seq) FROM chain)"),
         ("all links are gone", "DELETE FROM chain"),
+        ("a link is of another length", "UPDATE chain SET hash = x'00' WHERE seq = (SELECT max(seq) FROM chain)"),
         ("two rows are exchanged", "UPDATE journal SET seq = -1 WHERE seq = 20; UPDATE journal SET seq = 20 WHERE seq = 21; UPDATE journal SET seq = 21 WHERE seq = -1"),
         ("two links are exchanged", "UPDATE chain SET seq = -1 WHERE seq = (SELECT seq FROM chain LIMIT 1 OFFSET 5);
             UPDATE chain SET seq = (SELECT seq FROM chain LIMIT 1 OFFSET 6) - 1000 WHERE seq = (SELECT seq FROM chain LIMIT 1 OFFSET 7);
@@ -291,7 +292,19 @@ fn rows_that_are_gone_added_or_exchanged_are_found() {
             "money goes from one account to another",
             "UPDATE account SET posted = posted - 5 WHERE id = 's0:alice'; UPDATE account SET posted = posted + 5 WHERE id = 's0:ann'",
         ),
+        // Opening takes it for a closing that was interrupted, and writes that down before anyone can look.
+        ("an open account is said to be closing", "UPDATE account SET status = 'closing' WHERE id = 's0:ann'"),
         ("an in-transit account is gone", "DELETE FROM in_transit"),
+        ("a sum is as low as can be", "UPDATE in_transit SET posted = '-170141183460469231731687303715884105728'"),
+        ("what is undecided is as much as can be", "UPDATE account SET undecided = 9223372036854775807"),
+        ("open debits are as great as can be", "UPDATE open_debit SET amount = 9223372036854775807"),
+        (
+            "an index has lost rows",
+            "DROP INDEX journal_leg;
+            CREATE UNIQUE INDEX journal_leg ON journal (transfer, leg, step) WHERE transfer IS NOT NULL AND seq > 25;
+            PRAGMA writable_schema = ON;
+            UPDATE sqlite_schema SET sql = replace(sql, ' AND seq > 25', '') WHERE name = 'journal_leg'",
+        ),
         ("an in-transit account is added", "INSERT INTO in_transit VALUES ('USD', 5, '-5', '0', '0', '0')"),
         ("an open debit is gone", "DELETE FROM open_debit"),
         ("an open debit is there twice", "INSERT INTO open_debit SELECT * FROM open_debit"),
@@ -302,6 +315,13 @@ fn rows_that_are_gone_added_or_exchanged_are_found() {
         ("a transfer that has ended is open", "INSERT INTO open SELECT min(seq) FROM journal WHERE what = 'started'"),
         ("what is no start is open", "INSERT INTO open SELECT max(seq) FROM journal WHERE what = 'completed'"),
         ("a claim is open", "INSERT INTO open VALUES (2)"),
+        (
+            "an index has lost rows",
+            "DROP INDEX journal_transfer;
+            CREATE UNIQUE INDEX journal_transfer ON journal (transfer, step) WHERE transfer IS NOT NULL AND seq > 25;
+            PRAGMA writable_schema = ON;
+            UPDATE sqlite_schema SET sql = replace(sql, ' AND seq > 25', '') WHERE name = 'journal_transfer'",
+        ),
     ];
     for (address, cases) in [(SHARD, &in_the_shard[..]), (MANAGER, &in_the_manager)] {
         for (what, damage) in everywhere.iter().chain(cases) {

@@ -22,11 +22,17 @@ type Hook<E> = Box<dyn FnMut(&'static str, Option<&Row<E>>) + Send>;
 pub(crate) struct Hooked<T: Journal> {
     tables: T,
     hook: Hook<T::Entry>,
+    has_lost_legs: bool,
 }
 
 impl<T: Journal> Hooked<T> {
     pub(crate) fn new(tables: T, hook: impl FnMut(&'static str, Option<&Row<T::Entry>>) + Send + 'static) -> Self {
-        Self { tables, hook: Box::new(hook) }
+        Self { tables, hook: Box::new(hook), has_lost_legs: false }
+    }
+
+    /// From now on no leg's rows are found, though no second one is taken either: an index is broken.
+    pub(crate) fn without_legs(self) -> Self {
+        Self { has_lost_legs: true, ..self }
     }
 }
 
@@ -60,6 +66,11 @@ impl<T: Journal> Journal for Hooked<T> {
 }
 
 impl<T: ShardTables> ShardTables for Hooked<T> {
+    fn rows_of_leg(&mut self, leg: LegId) -> Result<Vec<Row<ShardEntry>>, Error> {
+        (self.hook)("rows_of_leg", None);
+        if self.has_lost_legs { Ok(Vec::new()) } else { self.tables.rows_of_leg(leg) }
+    }
+
     through! {
         fn flushed() -> Seq;
         fn transits() -> Vec<(Currency, Transit)>;
@@ -68,7 +79,6 @@ impl<T: ShardTables> ShardTables for Hooked<T> {
         fn accounts_after(after: Option<&AccountId>, limit: usize) -> Vec<(AccountId, AccountRecord)>;
         fn accounts_closing() -> Vec<AccountId>;
         fn rows_of(transfer: TransferId) -> Vec<Row<ShardEntry>>;
-        fn rows_of_leg(leg: LegId) -> Vec<Row<ShardEntry>>;
         fn row_of_command(command_id: &[u8; 16]) -> Option<Row<ShardEntry>>;
         fn row(seq: Seq) -> Option<Row<ShardEntry>>;
         fn newest_rows(after: Option<&AccountId>, limit: usize) -> Vec<Newest>;

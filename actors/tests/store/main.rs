@@ -12,6 +12,7 @@ mod fenced;
 mod files;
 mod hooked;
 mod killed;
+mod lies;
 mod parked;
 mod patience;
 mod undecided;

@@ -27,7 +27,7 @@ impl Beyond {
     /// An account's undecided amount with one less.
     pub(super) fn minus(&mut self, account: &AccountId, undecided: i64, amount: Amount) -> i64 {
         if self.0.is_empty() {
-            undecided - amount.get()
+            undecided.saturating_sub(amount.get())
         } else {
             self.settle(account, undecided, -i128::from(amount.get()))
         }
@@ -54,5 +54,5 @@ pub(super) fn sums(debits: &OpenDebits) -> FxHashMap<AccountId, i128> {
 
 /// The most of it that an account can say.
 pub(super) fn capped(sum: i128) -> i64 {
-    i64::try_from(sum).unwrap_or(i64::MAX)
+    i64::try_from(sum.max(i64::MIN.into())).unwrap_or(i64::MAX)
 }

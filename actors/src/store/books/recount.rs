@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use remit_core::{
-    account::Balances,
+    account::{self, Account, Balances, Change},
     id::{AccountId, Epoch, Seq},
     ledger::{Entry, Transit},
     leg::State,
@@ -44,11 +44,13 @@ impl<T: ShardTables> Books<T> {
     /// Computes every balance and the whole chain anew, from the first row on; whether it comes to the same.
     ///
     /// Each row must be its account's previous row and its own entry, added up; all rows together must be the totals; each
-    /// account must be what its newest rows say; and each debit that is still to be decided must be one.
+    /// account must be what its newest rows say; and each debit that is still to be decided must be one. The database's own
+    /// structures must fit together too.
     ///
     /// # Errors
     /// The database failed, or the chain breaks.
     pub fn recompute(&mut self) -> Result<bool, Error> {
+        self.log.tables.check()?;
         let mut count = Recount::default();
         self.verified = self.log.replay(Seq(0), |tables, row| count.take(tables, &row))?;
         let debits: Vec<OpenDebit> = self.debits.iter().cloned().collect();
@@ -56,13 +58,9 @@ impl<T: ShardTables> Books<T> {
         for debit in &debits {
             count.totals.entry(debit.currency).or_default().undecided += i128::from(debit.amount.get());
         }
-        let currencies = self.transits.keys().chain(count.totals.keys());
-        let same_totals = currencies
-            .into_iter()
-            .all(|currency| self.transit(*currency) == count.totals.get(currency).copied().unwrap_or_default());
         Ok(count.adds_up
             && count.epoch == self.head().epoch
-            && same_totals
+            && count.totals == self.transits
             && self.are_debits(&debits)?
             && self.are_accounts(undecided)?)
     }
@@ -151,10 +149,13 @@ impl Recount {
                 }
                 self.adds_up &= total.balance == after.in_transit;
             }
-            // A command moves no money.
-            ShardEntry::Account(AccountEntry { previous, outcome: Ok(_), .. }) => {
-                let before = before(tables, *previous)?.unwrap_or_default();
-                self.adds_up &= Some(before) == money_after(&row.entry);
+            // A command moves no money, and is decided from the terms that the account had.
+            ShardEntry::Account(AccountEntry { previous, outcome: Ok(after), what, .. }) => {
+                self.totals.entry(after.currency).or_default();
+                let money = before(tables, *previous)?.unwrap_or_default();
+                let terms = terms_before(tables, *previous)?.map(|terms| Account { balances: money, ..terms });
+                let decided = change(what, after).map(|change| account::decide(terms.as_ref(), change, None));
+                self.adds_up &= after.balances == money && decided.as_ref() == Some(&Ok(after.clone()));
             }
             _ => {}
         }
@@ -166,6 +167,36 @@ impl Recount {
 fn before<T: ShardTables>(tables: &mut T, previous: Option<Seq>) -> Result<Option<Balances>, Error> {
     let row = previous.map(|seq| tables.row(seq)).transpose()?.flatten();
     Ok(row.and_then(|row| money_after(&row.entry)))
+}
+
+/// An account as its last command before a row left it; each row is walked over once, since the next command ends here.
+fn terms_before<T: ShardTables>(tables: &mut T, mut at: Option<Seq>) -> Result<Option<Account>, Error> {
+    while let Some(seq) = at {
+        at = match tables.row(seq)?.map(|row| row.entry) {
+            Some(ShardEntry::Account(AccountEntry { outcome: Ok(account), .. })) => return Ok(Some(account)),
+            // Always further back, whatever stands there.
+            Some(ShardEntry::Leg(LegEntry { after: Some(after), .. })) => after.previous.filter(|before| *before < seq),
+            _ => None,
+        };
+    }
+    Ok(None)
+}
+
+/// The change that a row recorded, from its word and what came of it.
+fn change(what: &str, after: &Account) -> Option<Change> {
+    let Account { currency, kind, overdraft_limit, .. } = *after;
+    let all = [
+        Change::Open { currency, kind, overdraft_limit },
+        Change::SetOverdraft { overdraft_limit },
+        Change::Freeze,
+        Change::Unfreeze,
+        Change::BeginClose,
+        Change::FinishClose,
+        Change::AbandonClose,
+    ];
+    // The client's word for what the shard does in two steps.
+    let what = if what == "close" { Change::FinishClose.as_str() } else { what };
+    all.into_iter().find(|change| change.as_str() == what)
 }
 
 /// The money of an account after a row.

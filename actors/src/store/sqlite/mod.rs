@@ -252,13 +252,13 @@ impl<E: Record> Journal for Sqlite<E> {
     }
 
     fn rows_above(&mut self, seq: Seq, limit: usize) -> Result<Vec<Row<E>>, Error> {
-        self.select("WHERE seq > ? ORDER BY seq LIMIT ?", &[&signed(seq.0)?, &bound(limit)])
+        self.select("WHERE seq > ? ORDER BY seq LIMIT ?", &[&position(seq), &bound(limit)])
     }
 
     fn rows_below(&mut self, seq: Seq, limit: usize) -> Result<Vec<Below<E>>, Error> {
         let sql = format!("{} WHERE seq < ? ORDER BY seq DESC LIMIT ?", self.select);
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query((signed(seq.0)?, bound(limit)))?;
+        let mut rows = statement.query((position(seq), bound(limit)))?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let seq = Seq(unsigned(row.get(0)?)?);
@@ -274,12 +274,17 @@ impl<E: Record> Journal for Sqlite<E> {
     fn links(&mut self, from: Seq, to: Seq) -> Result<Vec<(Seq, Hash)>, Error> {
         let mut statement =
             self.connection.prepare_cached("SELECT seq, hash FROM chain WHERE seq BETWEEN ? AND ? ORDER BY seq")?;
-        let mut rows = statement.query([signed(from.0)?, signed(to.0)?])?;
+        let mut rows = statement.query([position(from), position(to)])?;
         let mut links = Vec::new();
         while let Some(row) = rows.next()? {
             links.push((Seq(unsigned(row.get(0)?)?), row.get(1)?));
         }
         Ok(links)
+    }
+
+    fn check(&mut self) -> Result<(), Error> {
+        let found: String = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        if found == "ok" { Ok(()) } else { Err(corrupt(found)) }
     }
 }
 
@@ -342,13 +347,7 @@ impl Columns<'_, '_> {
     /// It is of another type.
     pub fn column<T: rusqlite::types::FromSql>(&mut self) -> Result<T, Error> {
         self.at += 1;
-        self.row.get(self.at - 1).map_err(|error| match error {
-            rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::Utf8Error(..) => corrupt(format!("{error}")),
-            error => error.into(),
-        })
+        Ok(self.row.get(self.at - 1)?)
     }
 
     /// Reads the next column's word.
@@ -382,6 +381,11 @@ fn signed(value: u64) -> Result<i64, Error> {
 
 fn unsigned(value: i64) -> Result<u64, Error> {
     u64::try_from(value).map_err(|_| corrupt(format!("{value} is negative")))
+}
+
+/// A position that is looked for; one beyond 63 bits is above every row.
+fn position(seq: Seq) -> i64 {
+    i64::try_from(seq.0).unwrap_or(i64::MAX)
 }
 
 fn bound(limit: usize) -> i64 {

@@ -14,7 +14,7 @@ use remit_core::{
 };
 use rusqlite::types::Null;
 
-use super::{Binder, Columns, Record, Sqlite, bound, signed, text, unsigned};
+use super::{Binder, Columns, Record, Sqlite, bound, position, signed, text, unsigned};
 use crate::store::{
     Error,
     books::{Flush, Newest, ShardTables},
@@ -344,7 +344,9 @@ impl ShardTables for Sqlite<ShardEntry> {
             let mut columns = Columns { row, at: 0 };
             let currency = columns.word(Currency::parse)?;
             let balance = columns.column()?;
-            let mut sum = || columns.word(|digits| digits.parse::<i128>().ok());
+            // No number of accounts comes near what 128 bits hold, so nothing that is added here needs a check of its own.
+            let possible = |sum: &i128| sum.unsigned_abs() < 1 << 120;
+            let mut sum = || columns.word(|digits| digits.parse().ok().filter(possible));
             let transit = Transit { balance, posted: sum()?, held: sum()?, incoming: sum()?, undecided: sum()? };
             transits.push((currency, transit));
         }
@@ -415,7 +417,7 @@ impl ShardTables for Sqlite<ShardEntry> {
     }
 
     fn row(&mut self, seq: Seq) -> Result<Option<Row<ShardEntry>>, Error> {
-        Ok(self.select("WHERE seq = ?", &[&signed(seq.0)?])?.pop())
+        Ok(self.select("WHERE seq = ?", &[&position(seq)])?.pop())
     }
 
     fn newest_rows(&mut self, after: Option<&AccountId>, limit: usize) -> Result<Vec<Newest>, Error> {

@@ -10,7 +10,7 @@ use remit_core::{
 };
 use rusqlite::types::Null;
 
-use super::{Binder, Columns, Record, Sqlite, signed, text, unsigned};
+use super::{Binder, Columns, Record, Sqlite, position, signed, text, unsigned};
 use crate::{
     message::LegWord,
     store::{
@@ -189,7 +189,7 @@ impl TransferTables for Sqlite<TransferEntry> {
 
     fn transfer_at(&mut self, seq: Seq) -> Result<Option<TransferId>, Error> {
         let mut statement = self.connection.prepare_cached("SELECT transfer FROM journal WHERE seq = ?")?;
-        let mut rows = statement.query([signed(seq.0)?])?;
+        let mut rows = statement.query([position(seq)])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let id: Option<[u8; 16]> = Columns { row, at: 0 }.column()?;
         Ok(id.map(TransferId))
