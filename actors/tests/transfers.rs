@@ -297,3 +297,26 @@ fn a_statement_has_every_posting_newest_first_with_the_balance_after_it() {
     assert_eq!(balance, 950);
     assert_eq!(postings.iter().filter(|posting| posting.memo.is_none()).count(), 0);
 }
+
+/// A replay that sends commands again: opening reads the journal and says nothing. What has ended is never asked for again;
+/// what is open is, once, and the legs answer from their records.
+#[test]
+fn also_a_replay_sends_no_command_of_what_has_ended() {
+    let mut world = funded(World::in_memory(3, 1));
+    story(&mut world);
+    let manager = Address::Manager(remit_core::id::PartitionNo(0));
+    let [alice, bob, carol] = posted(&mut world);
+    world.submit(90, Protocol::default(), "s0:alice", "s1:bob", 10);
+    world.turn(manager);
+    world.start();
+    assert_eq!(world.waiting(), [], "nobody says anything by opening");
+    world.now = world.now.plus_ms(20);
+    for to in [Address::Shard(ShardNo(0)), Address::Shard(ShardNo(1)), Address::Shard(ShardNo(2)), manager] {
+        world.turn(to);
+    }
+    assert_eq!(world.waiting(), [Address::Shard(ShardNo(0))], "the open one's debit alone");
+    world.settle();
+    assert_eq!(world.status(90), Status::Ended(Outcome::Completed));
+    assert_eq!(posted(&mut world), [alice - 10, bob + 10, carol]);
+    world.assert_conserved();
+}

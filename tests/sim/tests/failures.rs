@@ -175,3 +175,26 @@ fn failure_10_compensation_keeps_failing() {
     assert!(counts.situations.undo_repeated > 0, "{counts:?}");
     assert!(per_transfer_and_minute < 60, "{per_transfer_and_minute} undos of a transfer in a minute: {counts:?}");
 }
+
+/// A record stored without its effect on the balance: databases crash around every write, with tables that are written in bulk
+/// every other row; each row must still be what all rows before it come to, and reading it all again must come to the same.
+#[test]
+fn also_a_record_is_never_stored_without_its_balance_effect() {
+    let counts = hold(|plan| {
+        calm(plan, None);
+        (plan.chaos, plan.chaos_ms_max) = (vec![Chaos::CrashAtWrite, Chaos::PowerLoss], 30);
+        (plan.books.flush_rows, plan.books.accounts_max, plan.books.legs_max) = (2, 1, 1);
+    });
+    assert!(counts.events.unflushed > 0 && counts.events.starts > 500, "{counts:?}");
+}
+
+/// A client library that submits again by itself: everything that clients send arrives twice, and late ones long after.
+#[test]
+fn also_a_client_library_that_submits_again_by_itself() {
+    let counts = hold(|plan| {
+        calm(plan, None);
+        (plan.faults.frame_doubled, plan.faults.frame_late) = (Chance::percent(100), Chance::percent(30));
+        plan.faults.late_ms_max = 3_000;
+    });
+    assert!(counts.situations.repeated > 1_000, "{counts:?}");
+}

@@ -24,7 +24,7 @@ impl Beyond {
         undecided.checked_add(amount.get()).unwrap_or_else(|| self.settle(account, undecided, amount.get().into()))
     }
 
-    /// An account's undecided amount with one less.
+    /// An account's undecided amount with one less. (Only a damaged table has less than is taken away; a full audit finds it.)
     pub(super) fn minus(&mut self, account: &AccountId, undecided: i64, amount: Amount) -> i64 {
         if self.0.is_empty() {
             undecided.saturating_sub(amount.get())
