@@ -6,18 +6,26 @@
 //! has been said.
 //!
 //! A seed is a bug report: the same seed has the same [`Run`], to the last bit of its trace.
+//!
+//! Read it in this order: `plan`, what a seed means; `world` and `queue`, what happens when; `living` and `slot`, the lives of actors
+//! and their disks; `network`, the ways between them; `chaos`, the faults of whole actors, nodes and the broker; `clients` and
+//! `daily`, who uses it all; `checker`, what must always be true; `situations`, what has come about; `rest`, the end; `telling` and
+//! `trace`, the story; `campaign`, many seeds.
 
 mod campaign;
 mod chaos;
 mod checker;
 mod clients;
 mod counts;
+mod daily;
+mod living;
 mod network;
 mod plan;
 mod queue;
 mod rest;
 mod situations;
 mod slot;
+mod telling;
 mod trace;
 mod world;
 

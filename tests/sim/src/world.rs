@@ -6,22 +6,17 @@ use remit_actors::{
     bus::{Delivery, Receipt},
     faults::{Chance, Dice, Faults, Switch},
     frame::Frame,
-    machine::Failure,
     message::{Address, Answer, AnswerBody, Message, Standing, Stands},
-    store::Error,
-    supervision::Ended,
 };
-use remit_core::id::{PartitionNo, ShardNo};
 
 use crate::{
     Counts,
-    checker::{Checked, Checker, Violation, violation},
-    clients::{Auditor, Client, Town, frames},
-    name,
+    checker::{Checked, Checker},
+    clients::{AUDITOR, Auditor, Client, Town, frames},
     network::{ACK_WAIT_MS, Broker, Link},
     plan::Plan,
     queue::{Event, Queue},
-    slot::{Drive, Sent, Slot},
+    slot::{Sent, Slot},
     trace::Trace,
 };
 
@@ -29,10 +24,6 @@ use crate::{
 const PURPOSE: u64 = 2;
 /// The throws of the first node's frames; the others follow.
 const LINKS: u64 = 10;
-/// The longest that an idle actor does not look at the clock, in milliseconds, as in the product.
-const WAKE_MS_MAX: i64 = 1_000;
-/// The gateway number of the auditor.
-const AUDITOR: u64 = crate::clients::AUDITOR;
 
 /// The whole simulated deployment.
 pub(crate) struct World {
@@ -51,8 +42,8 @@ pub(crate) struct World {
     pub(crate) dice: Dice,
     /// The throws of the further faults.
     pub(crate) chaos: Dice,
-    faults: Switch,
-    sent: Arc<Sent>,
+    pub(crate) faults: Switch,
+    pub(crate) sent: Arc<Sent>,
     redelivery_is_planned: bool,
     /// Whether faults have stopped.
     pub(crate) is_calm: bool,
@@ -97,7 +88,7 @@ impl World {
     }
 
     /// The place of an actor among the slots.
-    fn place(&self, address: Address) -> Option<usize> {
+    pub(crate) fn place(&self, address: Address) -> Option<usize> {
         match address {
             Address::Shard(no) => Some(usize::from(no.0)),
             Address::Manager(no) => Some(usize::from(self.plan.shards + no.0)),
@@ -243,218 +234,6 @@ impl World {
         self.send(link, frames(Address::Gateway(gateway), messages));
     }
 
-    fn wake(&mut self, address: Address, no: u64) -> Checked {
-        let now = self.queue.now;
-        let Some(place) = self.place(address) else { return Ok(()) };
-        let slot = &mut self.slots[place];
-        let skew = self.links[slot.node].skew_ms;
-        let Some(incarnation) = slot.current.as_mut().filter(|incarnation| incarnation.no == no) else { return Ok(()) };
-        if incarnation.wake_at.is_none_or(|at| at > now) {
-            return Ok(());
-        }
-        incarnation.wake_at = None;
-        let time = incarnation.time(now, skew);
-        if incarnation.turns.wake_at().is_some_and(|at| at <= time) {
-            return self.turn(address, no, true);
-        }
-        self.set_alarm(place);
-        Ok(())
-    }
-
-    /// Sees to it that an idle actor looks at the clock when it wants to.
-    fn set_alarm(&mut self, place: usize) {
-        let now = self.queue.now;
-        let slot = &mut self.slots[place];
-        let skew = self.links[slot.node].skew_ms;
-        let address = slot.address;
-        let Some(incarnation) = &mut slot.current else { return };
-        let Some(wanted) = incarnation.turns.wake_at() else { return };
-        let time = incarnation.time(now, skew);
-        let ms = (wanted.0 - time.0).clamp(1, WAKE_MS_MAX);
-        if incarnation.wake_at.is_some_and(|at| at <= now + ms) {
-            return;
-        }
-        incarnation.wake_at = Some(now + ms);
-        let no = incarnation.no;
-        self.queue.after(ms.unsigned_abs(), Event::Wake(address, no));
-    }
-
-    /// A turn of an incarnation, even of one that has been succeeded.
-    fn turn(&mut self, address: Address, no: u64, by_alarm: bool) -> Checked {
-        let Some(place) = self.place(address) else { return Ok(()) };
-        let now = self.queue.now;
-        let slot = &mut self.slots[place];
-        let skew = self.links[slot.node].skew_ms;
-        let epoch = slot.drive.epoch();
-        let Some(incarnation) = slot.current.iter_mut().find(|incarnation| incarnation.no == no) else { return Ok(()) };
-        incarnation.turn_is_planned = false;
-        if incarnation.turns.is_empty() && !by_alarm {
-            return Ok(());
-        }
-        let is_newest = incarnation.epoch == epoch;
-        let time = incarnation.time(now, skew);
-        let ended = incarnation.turns.turn(time);
-        self.after_turn(place, is_newest, ended.is_err())?;
-        match ended {
-            Ok(()) => self.go_on(place, no),
-            Err(ended) => self.end(place, no, &ended)?,
-        }
-        Ok(())
-    }
-
-    /// What a turn has left behind: rows, frames and acknowledgements.
-    fn after_turn(&mut self, place: usize, is_newest: bool, has_failed: bool) -> Checked {
-        let frames = std::mem::take(&mut *self.sent.frames.lock());
-        let acknowledged = std::mem::take(&mut *self.sent.acknowledged.lock());
-        self.counts.events.turns += 1;
-        let address = self.slots[place].address;
-        let rows = self.look_at_rows(place)?;
-        self.trace.mix(rows << 32 | frames.len() as u64);
-        if rows > 0 && !is_newest {
-            return Err(violation(Vec::new(), format!("{address:?} writes {rows} rows under a stale epoch (R12)")));
-        }
-        if has_failed && !(frames.is_empty() && acknowledged.is_empty()) {
-            return Err(violation(
-                Vec::new(),
-                format!("{address:?} fails, and has acknowledged or sent what it rests on"),
-            ));
-        }
-        for (to, frame) in &frames {
-            self.checker.frame(address, *to, frame)?;
-            self.tell_frame(address, *to, frame);
-        }
-        acknowledged.into_iter().for_each(|number| self.broker.acknowledged(number));
-        let node = self.slots[place].node;
-        self.send(node, frames);
-        Ok(())
-    }
-
-    fn go_on(&mut self, place: usize, no: u64) {
-        let slot = &mut self.slots[place];
-        let address = slot.address;
-        let Some(incarnation) = slot.current.as_mut().filter(|incarnation| incarnation.no == no) else { return };
-        if incarnation.turns.is_empty() {
-            return self.set_alarm(place);
-        }
-        if !std::mem::replace(&mut incarnation.turn_is_planned, true) {
-            self.queue.after(0, Event::Turn(address, no));
-        }
-    }
-
-    /// How an incarnation may end: by faults that were asked for, or because a newer one has the database.
-    fn end(&mut self, place: usize, no: u64, ended: &Ended) -> Checked {
-        let address = self.slots[place].address;
-        self.trace.tell(self.queue.now, format_args!("! {address:?} ends: {ended}"));
-        let is_expected = matches!(ended, Ended::Failed(Failure::Store(Error::Crashed)) | Ended::LeaseLost(_));
-        if !is_expected {
-            return Err(violation(Vec::new(), format!("{address:?} ends: {ended}")));
-        }
-        self.slots[place].drop_incarnation(no);
-        self.plan_start(place);
-        Ok(())
-    }
-
-    /// A fresh incarnation is made some time from now, if there is none by then.
-    pub(crate) fn plan_start(&mut self, place: usize) {
-        let slot = &mut self.slots[place];
-        if slot.current.is_none() && !std::mem::replace(&mut slot.start_is_planned, true) {
-            let address = slot.address;
-            let pause = self.dice.between(1, 400);
-            self.queue.after(pause, Event::Start(address));
-        }
-    }
-
-    fn start(&mut self, address: Address) -> Checked {
-        let Some(place) = self.place(address) else { return Ok(()) };
-        let now = self.queue.now;
-        let slot = &mut self.slots[place];
-        slot.start_is_planned = false;
-        if slot.current.is_some() {
-            return Ok(());
-        }
-        let skew = self.links[slot.node].skew_ms;
-        let opened = slot.open((&self.plan, &self.town.genesis, &self.faults), &self.sent, (now, skew));
-        self.counts.events.starts += 1;
-        let rows = self.look_at_rows(place)?;
-        self.trace.mix(rows);
-        match opened {
-            Ok(()) => {
-                let (no, epoch) =
-                    self.slots[place].current.as_ref().map(|made| (made.no, made.epoch)).unwrap_or_default();
-                self.trace.tell(now, format_args!("! {address:?} starts, epoch {}", epoch.0));
-                if let Address::Manager(no) = address {
-                    self.counts.situations.recovered(&self.checker, no);
-                }
-                self.turn(address, no, true)
-            }
-            Err(Ok(Failure::Store(Error::Crashed) | Failure::Fenced(_))) => {
-                self.plan_start(place);
-                Ok(())
-            }
-            Err(Ok(failure)) => {
-                Err(violation(Vec::new(), format!("{address:?} can't be opened: {}", Ended::from(failure))))
-            }
-            Err(Err(panic)) => Err(violation(Vec::new(), format!("{address:?} can't be opened: it panics: {panic}"))),
-        }
-    }
-
-    /// Shows the checker what has become durable in a database; how many rows that is.
-    pub(crate) fn look_at_rows(&mut self, place: usize) -> Result<u64, Violation> {
-        let slot = &self.slots[place];
-        let unreadable = |error| violation(Vec::new(), format!("{:?}: {error}", slot.address));
-        let mut count = 0;
-        match (&slot.drive, slot.address) {
-            (Drive::Shard(disk), Address::Shard(no)) => {
-                for row in disk.durable_rows_above(self.checker.shard_seen(no)).map_err(unreadable)? {
-                    self.checker.now = self.queue.now;
-                    self.checker.shard_row(no, &row)?;
-                    if self.trace.tells() {
-                        tell_shard_row(&mut self.trace, self.queue.now, no, &row.entry);
-                    }
-                    count += 1;
-                }
-            }
-            (Drive::Manager(disk), Address::Manager(no)) => {
-                for row in disk.durable_rows_above(self.checker.manager_seen(no)).map_err(unreadable)? {
-                    self.checker.manager_row(no, &row)?;
-                    if self.trace.tells() {
-                        tell_manager_row(&mut self.trace, self.queue.now, no, &row.entry);
-                    }
-                    count += 1;
-                }
-            }
-            _ => {}
-        }
-        self.counts.events.rows += count;
-        Ok(count)
-    }
-
-    fn resume(&mut self, address: Address, no: u64) -> Checked {
-        let Some(place) = self.place(address) else { return Ok(()) };
-        let now = self.queue.now;
-        let slot = &mut self.slots[place];
-        let Some(at) = slot.still.iter().position(|still| still.no == no) else { return Ok(()) };
-        let mut old = slot.still.remove(at);
-        let skew = self.links[slot.node].skew_ms;
-        if slot.current.is_none() {
-            slot.current = Some(old);
-            self.trace.tell(now, format_args!("! {address:?} goes on, nobody has taken over"));
-            return self.turn(address, no, true);
-        }
-        // It does not know that it has a successor, and takes its turn.
-        self.trace.tell(now, format_args!("! {address:?} goes on beside its successor"));
-        self.counts.events.stale_turns += 1;
-        let is_newest = old.epoch == slot.drive.epoch();
-        let time = old.time(now, skew);
-        let ended = old.turns.turn(time);
-        drop(old);
-        self.counts.events.fenced += u64::from(matches!(ended, Err(Ended::LeaseLost(_))));
-        match ended {
-            Ok(()) | Err(Ended::LeaseLost(_) | Ended::Failed(_)) => self.after_turn(place, is_newest, ended.is_err()),
-            Err(other) => Err(violation(Vec::new(), format!("{address:?}, succeeded, ends: {other}"))),
-        }
-    }
-
     /// Faults stop; what is down comes up; clients go on asking until they know.
     pub(crate) fn calm_down(&mut self) {
         self.is_calm = true;
@@ -465,117 +244,5 @@ impl World {
             self.slots[place].drive.call_off_crash();
             self.plan_start(place);
         }
-    }
-
-    fn client(&mut self, no: usize) -> Checked {
-        let now = self.queue.now;
-        let left = self.plan.transfers - self.submitted;
-        let (plan, town, client) = (&self.plan, &self.town, &mut self.clients[no]);
-        let mut messages = client.ask_again(town, now);
-        if now < crate::PRELUDE_MS {
-            if no == 0 {
-                messages.extend(client.open_accounts(plan, town));
-            }
-        } else if no == 0 && !client.has_funded() {
-            messages.extend(client.fund(plan, town, now));
-        } else if left > 0 {
-            let burst = self.dice.between(1, plan.burst_max).min(left);
-            let first = self.submitted;
-            self.submitted += burst;
-            messages.extend(client.submit(plan, town, now, first..first + burst));
-            if self.dice.hits(Chance::percent(20)) {
-                messages.extend(client.repeat(plan, town));
-            }
-        }
-        if !self.is_calm && now > crate::PRELUDE_MS && self.dice.hits(self.plan.commands) {
-            messages.push(self.clients[no].change_some(&self.town));
-        }
-        for (to, message) in &messages {
-            if let (Message::Submit(submit), true) = (message, self.trace.tells()) {
-                let line = format_args!("client {no} submits {} to {to:?}", name(submit.id));
-                self.trace.tell(now, line);
-            }
-        }
-        self.send_as_client(no as u64, messages);
-        let pause = if self.is_calm { 250 } else { self.dice.between(1, self.plan.pause_ms_max) };
-        self.queue.after(pause, Event::Client(no));
-        Ok(())
-    }
-
-    /// The last audit, when nothing is open any more; asked for again until it comes to its end.
-    pub(crate) fn audit_at_rest(&mut self) {
-        self.audited_at_rest = Some(self.auditor.done);
-        self.begin_audit(self.checker.rotten.is_empty());
-    }
-
-    fn audit(&mut self) -> Checked {
-        // A full audit vouches for every record, which it can't where one can't be read.
-        let is_readable = self.checker.rotten.is_empty();
-        let is_last = self.audited_at_rest.is_some();
-        let is_full = is_last || self.dice.hits(Chance::percent(2));
-        self.begin_audit(is_readable && is_full);
-        let pause = if is_last { 5_000 } else { self.dice.between(200, 3_000) };
-        self.queue.after(pause, Event::Audit);
-        Ok(())
-    }
-
-    fn begin_audit(&mut self, is_full: bool) {
-        let messages = self.auditor.begin(&self.town, is_full);
-        self.send_as_client(AUDITOR, messages);
-    }
-
-    fn tell_frame(&mut self, from: Address, to: Address, frame: &Frame) {
-        if !self.trace.tells() {
-            return;
-        }
-        for message in &frame.messages {
-            let line = match message {
-                Message::Command(command) => {
-                    format!("{:?} of leg {} of {}", command.verb, command.id.leg.0, name(command.id.transfer))
-                }
-                Message::Reply(reply) => {
-                    format!("leg {} of {} says {:?}", reply.id.leg.0, name(reply.id.transfer), reply.answer)
-                }
-                Message::Standing(standing) => format!("{} stands {:?}", name(standing.id), standing.stands),
-                _ => continue,
-            };
-            self.trace.tell(self.queue.now, format_args!("{from:?} to {to:?}: {line}"));
-        }
-    }
-}
-
-fn tell_shard_row(trace: &mut Trace, now: i64, no: ShardNo, entry: &remit_actors::store::row::ShardEntry) {
-    use remit_actors::store::row::ShardEntry;
-    match entry {
-        ShardEntry::Leg(leg) => {
-            let (id, account, amount) = (name(leg.id.transfer), &leg.terms.account, leg.terms.amount.get());
-            trace.tell(now, format_args!("s{}: leg {} of {id} {:?} {amount} {account}", no.0, leg.id.leg.0, leg.state));
-        }
-        ShardEntry::Account(entry) => {
-            let outcome = entry.outcome.as_ref().map(|account| account.status);
-            trace.tell(now, format_args!("s{}: {} {} gives {outcome:?}", no.0, entry.what, entry.account));
-        }
-        ShardEntry::Common(_) => {}
-    }
-}
-
-fn tell_manager_row(trace: &mut Trace, now: i64, no: PartitionNo, entry: &remit_actors::store::row::TransferEntry) {
-    use remit_actors::store::row::TransferEntry;
-    match entry {
-        TransferEntry::Started(start) => {
-            let legs: Vec<String> = start
-                .legs()
-                .iter()
-                .map(|leg| format!("{} {} {}", leg.direction.as_str(), leg.account, leg.amount.get()))
-                .collect();
-            let line = format_args!("m{}: {} begins, {}: {}", no.0, name(start.id), start.protocol, legs.join(", "));
-            trace.tell(now, line);
-        }
-        TransferEntry::Decided(id, decision) => {
-            trace.tell(now, format_args!("m{}: {} is decided {decision:?}", no.0, name(*id)));
-        }
-        TransferEntry::Ended(id, end, _) => trace.tell(now, format_args!("m{}: {} ends {end:?}", no.0, name(*id))),
-        TransferEntry::Parked(id, why) => trace.tell(now, format_args!("m{}: {} is parked: {why}", no.0, name(*id))),
-        TransferEntry::Common(_) => {}
     }
 }
