@@ -19,10 +19,10 @@ clocks, with everything that can go wrong drawn from the seed. First money must 
 transfer must end once they stop. A seed that fails is printed with its plan and its story, and fails the same way again.
 
 Examples:
-  remit simulate                     a hundred fresh seeds
-  remit simulate --seeds 5000        more of them
-  remit simulate --seed 42           one seed: its plan, what happened, and the number of its trace
-  remit simulate --seed 42 --story   the same, with every line of what happened
+  remit simulate                      a hundred fresh seeds
+  remit simulate --seeds 5000         more of them
+  remit simulate --seed 42            one seed: its plan, what happened, and the number of its trace
+  remit simulate --seed 42 --story    the same, with every line of what happened
 
 Exit status: 0 nothing was found, 1 something was.")]
 pub(super) struct Args {
