@@ -144,7 +144,7 @@ impl Subscriber {
             None => return Broken::Disconnected,
         };
         debug!(?address, "subscribed");
-        let broken = self.pump(address, inlet, &consumer, &mut frames).await;
+        let broken = self.pump(address, inlet, &connection, &consumer, &mut frames).await;
         self.counters.add(Counter::Resubscribed, 1);
         broken
     }
@@ -153,6 +153,7 @@ impl Subscriber {
         &self,
         address: Address,
         inlet: &dyn Inlet,
+        connection: &Connection,
         consumer: &Consumer<Config>,
         frames: &mut Stream,
     ) -> Broken {
@@ -170,6 +171,8 @@ impl Subscriber {
                     Some(Err(error)) => return error.into(),
                     None => return Broken::Ended,
                 },
+                // The broker forgets a pull with the connection that it came by. Missing heartbeats would tell, but seconds later.
+                () = connection.lost() => return Broken::Disconnected,
                 _ = look.tick() => {
                     if std::mem::take(&mut came) {
                         suspected = false;
