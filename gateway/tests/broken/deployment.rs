@@ -1,11 +1,14 @@
 //! A deployment that a test breaks: a node on a folder, which can be killed and started again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use remit_tests::nats::NatsServer;
 use tempfile::TempDir;
 
-use crate::stage::{Up, log_of};
+use crate::{
+    disk::Disk,
+    stage::{Up, log_of},
+};
 
 pub(crate) const SHARDS: u16 = 4;
 pub(crate) const MANAGERS: u16 = 2;
@@ -19,6 +22,8 @@ pub(crate) struct Deployment {
     up: Option<Up>,
     arguments: Vec<String>,
     settings: Vec<(&'static str, String)>,
+    /// Gone before the folder that it is mounted in.
+    disk: Option<Disk>,
     folder: TempDir,
 }
 
@@ -28,7 +33,7 @@ impl Deployment {
         let folder = tempfile::Builder::new().prefix("remit-broken-").tempdir().unwrap();
         let shape = ["--shards", &SHARDS.to_string(), "--managers", &MANAGERS.to_string(), "--hops", hops];
         let arguments = shape.map(str::to_owned).to_vec();
-        Self { up: None, arguments, settings: vec![], folder }
+        Self { up: None, arguments, settings: vec![], disk: None, folder }
     }
 
     /// A running node with a private broker.
@@ -44,6 +49,12 @@ impl Deployment {
     /// The same, on this broker.
     pub(crate) fn using(mut self, server: &NatsServer) -> Self {
         self.arguments.extend(["--nats", server.url(), "--create"].map(str::to_owned));
+        self
+    }
+
+    /// The same, with a disk of so many MiB on a folder of it.
+    pub(crate) fn on_disk(mut self, folder: &str, mib: u64) -> Self {
+        self.disk = Some(Disk::mount(&self.folder.path().join(folder), mib));
         self
     }
 
@@ -76,6 +87,10 @@ impl Deployment {
         self.up.as_ref().unwrap()
     }
 
+    pub(crate) fn disk(&self) -> &Disk {
+        self.disk.as_ref().unwrap()
+    }
+
     /// Kills the node; a private broker lives on.
     pub(crate) fn kill(&mut self) {
         self.up.take().unwrap().kill();
@@ -86,17 +101,12 @@ impl Deployment {
         self.up.take().unwrap().stop();
     }
 
-    /// All of it: data, log.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
     pub(crate) fn log(&self) -> String {
-        log_of(self.folder())
+        log_of(self.folder.path())
     }
 }
 

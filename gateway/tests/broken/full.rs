@@ -10,7 +10,6 @@ use remit_tests::nats::NatsServer;
 use crate::{
     bank::Bank,
     deployment::{Deployment, JETSTREAM, LOCAL},
-    disk::Disk,
     stage::is_running,
 };
 
@@ -26,8 +25,8 @@ const MIB: u64 = 1 << 20;
 fn near_a_full_disk_the_door_refuses_what_is_new_and_what_is_under_way_ends() {
     let server = NatsServer::start();
     let deployment = Deployment::new(LOCAL).using(&server).with(RESERVE, 32 * MIB);
-    let disk = Disk::mount(&deployment.data(), 256);
-    let deployment = deployment.start();
+    let deployment = deployment.on_disk("data", 256).start();
+    let disk = deployment.disk();
     let bank = Bank::open(server.url());
     bank.works_on(BETWEEN);
     disk.fill(24);
@@ -52,8 +51,8 @@ fn near_a_full_disk_the_door_refuses_what_is_new_and_what_is_under_way_ends() {
 fn a_disk_that_is_full_to_the_last_byte_takes_the_actors_down_until_it_has_room() {
     let server = NatsServer::start();
     let deployment = Deployment::new(LOCAL).using(&server).with(RESERVE, 0);
-    let disk = Disk::mount(&deployment.data(), 192);
-    let deployment = deployment.start();
+    let deployment = deployment.on_disk("data", 192).start();
+    let disk = deployment.disk();
     let bank = Bank::open(server.url());
     bank.works_on(BETWEEN);
     disk.full_while(|| {
@@ -74,8 +73,8 @@ fn a_disk_under_everything_fills_up_and_the_process_survives() {
         .with(RESERVE, 0)
         .with("REMIT__BUS__STREAM_BYTES_MAX", 16 * MIB)
         .with("REMIT__BUS__FRAME_STREAMS", 2);
-    let disk = Disk::mount(deployment.folder(), 256);
-    let deployment = deployment.start();
+    let deployment = deployment.on_disk("", 256).start();
+    let disk = deployment.disk();
     let bank = Bank::open(deployment.up().url());
     let node = deployment.up().pid().try_into().unwrap();
     bank.works_on(BETWEEN);
@@ -93,8 +92,8 @@ fn a_disk_under_everything_fills_up_and_the_process_survives() {
 fn the_brokers_disk_fills_up_and_its_streams_are_made_anew() {
     let deployment =
         Deployment::new(JETSTREAM).with("REMIT__BUS__STREAM_BYTES_MAX", 16 * MIB).with("REMIT__BUS__FRAME_STREAMS", 2);
-    let disk = Disk::mount(&deployment.data().join("nats"), 128);
-    let deployment = deployment.start();
+    let deployment = deployment.on_disk("data/nats", 128).start();
+    let disk = deployment.disk();
     let bank = Bank::open(deployment.up().url());
     bank.works_on(BETWEEN);
     disk.full_while(|| {
@@ -113,8 +112,8 @@ fn the_brokers_disk_fills_up_and_its_streams_are_made_anew() {
 fn a_disk_that_turns_read_only_and_back_is_used_again() {
     let server = NatsServer::start();
     let deployment = Deployment::new(LOCAL).using(&server).with(RESERVE, 0);
-    let disk = Disk::mount(&deployment.data().join("shards"), 192);
-    let deployment = deployment.start();
+    let deployment = deployment.on_disk("data/shards", 192).start();
+    let disk = deployment.disk();
     let bank = Bank::open(server.url());
     bank.works_on(BETWEEN);
     disk.full_while(|| disk.turn_read_only());
