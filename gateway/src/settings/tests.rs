@@ -77,7 +77,8 @@ fn what_is_no_setting_is_refused_with_its_source_and_what_there_is() {
         refusal("[deployment]\nshard = 4\n", &[], &[]),
         "file mine.toml: there is no setting `deployment.shard`; [deployment] has name, shards, managers"
     );
-    let sections = "the sections are deployment, node, nats, bus, loop, store, transfers, supervision, log, currencies";
+    let sections =
+        "the sections are deployment, node, nats, bus, loop, store, transfers, supervision, faults, log, currencies";
     assert_eq!(refusal("shards = 4\n", &[], &[]), format!("file mine.toml: there is no setting `shards`; {sections}"));
     assert_eq!(
         refusal("", &[("REMIT__BROKER__URL", "x")], &[]),
