@@ -4,11 +4,12 @@
 //! - `exit` and `error`: what the shell is told, and what the person;
 //! - `session`: settings, the connection, and the currencies that amounts are written in; `words`: reading arguments;
 //! - `output` and `render`: tables for people, bodies as JSON for programs;
-//! - `up`: a node; `import`: a file of payments; `demo`: all of it at once; `simulate`: all of it
-//!   going wrong; the rest asks one thing each.
+//! - `up`: a node; `import`: a file of payments; `demo`: all of it at once; `bench`: how
+//!   fast; `simulate`: all of it going wrong; the rest asks one thing each.
 
 mod account;
 mod audit;
+mod bench;
 mod completions;
 mod config;
 mod demo;
@@ -96,6 +97,8 @@ enum Command {
     Shard(shard::Command),
     /// The deployment's fixed facts, and what it is doing
     Deployment,
+    /// Measure a deployment under load
+    Bench(bench::Args),
     /// Break a simulated deployment in every way there is, and see that money is safe
     Simulate(simulate::Args),
     /// Settings
@@ -136,6 +139,7 @@ async fn run(command: Command, session: &Session) -> Result<Exit, Error> {
         Command::Audit(args) => audit::run(args, session).await,
         Command::Shard(shard::Command::List) => shard::list(session).await,
         Command::Deployment => deployment::run(session).await,
+        Command::Bench(args) => Box::pin(bench::run(args, session)).await,
         Command::Simulate(args) => simulate::run(&args, session),
         Command::Config(config::Command::Show) => config::show(session),
         Command::Completions(args) => completions::run(&args, Cli::command(), session),

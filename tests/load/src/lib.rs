@@ -1,7 +1,9 @@
-//! The load generator behind benchmarks. It knows the doors only: what it measures is what a client sees.
+//! The load generator behind `remit bench`. It knows the doors only: what it measures is what a client sees.
 //!
 //! It is honest: accounts are funded by transfers, every id is new, a transfer counts when its end is known, and only if it
 //! completed.
+
+mod payments;
 
 use std::{
     sync::{
@@ -28,18 +30,22 @@ use remit_core::{
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use payments::{Payments, Skew};
+
 /// What to do to a deployment.
 #[derive(Clone, Debug)]
 pub struct Load {
     /// How each transfer is made all-or-nothing.
     pub protocol: Protocol,
-    /// How many accounts there are: 2 or more. They are opened and funded if they are not there.
-    pub accounts: u64,
+    /// Between whom. The accounts must be set up.
+    pub payments: Arc<Payments>,
     /// How many clients submit at the same time, each one request after the other.
     pub clients: u64,
     /// Transfers in one request: 1 to 8,192; 1 is `transfer.submit`.
     pub batch: u64,
-    /// For how long.
+    /// How long it goes on before anything is counted.
+    pub warm_up: Duration,
+    /// For how long it is counted.
     pub time: Duration,
 }
 
@@ -56,6 +62,8 @@ pub struct Report {
     pub p99_ms: f64,
     /// As above.
     pub max_ms: f64,
+    /// How many transfers were submitted, those of the warm-up included.
+    pub submitted: u64,
     /// How many transfers completed.
     pub completed: u64,
     /// How many were rejected.
@@ -128,16 +136,17 @@ pub async fn set_up(client: &Client, accounts: u64, progress: &(dyn Fn(u64) + Sy
     Ok(())
 }
 
-/// Puts the load on a deployment whose accounts are set up. Calls `progress` with how many transfers have completed.
+/// Puts the load on a deployment whose accounts are set up. Calls `progress` with how long it has lasted. What is asked for
+/// after the warm-up counts, and so does its time until the last of it is answered.
 ///
 /// # Errors
 /// A request failed as a whole.
-pub async fn run(client: &Client, load: &Load, progress: &(dyn Fn(u64) + Sync)) -> Result<Report, Error> {
+pub async fn run(client: &Client, load: &Load, progress: &(dyn Fn(Duration) + Sync)) -> Result<Report, Error> {
     let counts = Arc::new(Counts::default());
     let begin = Instant::now();
     let worker = |seed| one_client(client, load, Numbers(seed), begin, &counts, progress);
     let latencies = try_join_all((1..=load.clients).map(worker)).await?;
-    let took = begin.elapsed().as_secs_f64();
+    let took = begin.elapsed().saturating_sub(load.warm_up).as_secs_f64();
     let mut latencies: Vec<f64> = latencies.into_iter().flatten().collect();
     latencies.sort_by(f64::total_cmp);
     let completed = counts.completed.load(Relaxed);
@@ -147,6 +156,7 @@ pub async fn run(client: &Client, load: &Load, progress: &(dyn Fn(u64) + Sync)) 
         p90_ms: share(&latencies, 90),
         p99_ms: share(&latencies, 99),
         max_ms: latencies.last().copied().unwrap_or_default(),
+        submitted: counts.submitted.load(Relaxed),
         completed,
         rejected: counts.rejected.load(Relaxed),
         compensated: counts.compensated.load(Relaxed),
@@ -156,6 +166,7 @@ pub async fn run(client: &Client, load: &Load, progress: &(dyn Fn(u64) + Sync)) 
 
 #[derive(Default)]
 struct Counts {
+    submitted: AtomicU64,
     completed: AtomicU64,
     rejected: AtomicU64,
     compensated: AtomicU64,
@@ -180,34 +191,39 @@ async fn one_client(
     mut numbers: Numbers,
     begin: Instant,
     counts: &Counts,
-    progress: &(dyn Fn(u64) + Sync),
+    progress: &(dyn Fn(Duration) + Sync),
 ) -> Result<Vec<f64>, Error> {
     let mut latencies = Vec::new();
-    while begin.elapsed() < load.time {
-        let transfers: Vec<SubmitRequest> = (0..load.batch).map(|_| payment(load, &mut numbers)).collect();
+    loop {
+        let since = begin.elapsed();
+        progress(since);
+        if since >= load.warm_up + load.time {
+            return Ok(latencies);
+        }
+        let counted = since >= load.warm_up;
+        let draw = |_| SubmitRequest { protocol: Some(load.protocol), ..load.payments.draw(&mut numbers) };
+        let transfers: Vec<SubmitRequest> = (0..load.batch).map(draw).collect();
+        let count = |status| {
+            if counted {
+                counts.count(status)
+            }
+        };
+        counts.submitted.fetch_add(load.batch, Relaxed);
         let sent = Instant::now();
         if load.batch == 1 {
             for mut transfer in transfers {
                 (transfer.wait, transfer.wait_ms) = (Some(Until::Settled), Some(WAIT_MS));
-                counts.count(client.transfer_submit(&transfer).await.ok().map(|transfer| transfer.status));
+                count(client.transfer_submit(&transfer).await.ok().map(|transfer| transfer.status));
             }
         } else {
             for result in client.transfer_submit_batch_brief(&batch(transfers)).await? {
-                counts.count(result.ok().map(|transfer| transfer.status));
+                count(result.ok().map(|transfer| transfer.status));
             }
         }
-        latencies.push(sent.elapsed().as_secs_f64() * 1_000.0);
-        progress(counts.completed.load(Relaxed));
+        if counted {
+            latencies.push(sent.elapsed().as_secs_f64() * 1_000.0);
+        }
     }
-    Ok(latencies)
-}
-
-fn payment(load: &Load, numbers: &mut Numbers) -> SubmitRequest {
-    let from = numbers.below(load.accounts);
-    let to = (from + 1 + numbers.below(load.accounts - 1)) % load.accounts;
-    let amount = i64::try_from(1 + numbers.below(100)).ok().and_then(Amount::new).expect("it is 1 to 100");
-    let payment = SubmitRequest::payment(new_id(), account(from), account(to), amount, eur());
-    SubmitRequest { protocol: Some(load.protocol), ..payment }
 }
 
 fn batch(transfers: Vec<SubmitRequest>) -> BatchRequest {
@@ -221,11 +237,21 @@ pub struct Numbers(pub u64);
 impl Numbers {
     /// The next one, below a bound.
     pub fn below(&mut self, bound: u64) -> u64 {
+        self.mixed() % bound.max(1)
+    }
+
+    /// The next one, from 0 to below 1.
+    #[allow(clippy::cast_precision_loss, reason = "53 bits are what a share has")]
+    pub fn share(&mut self) -> f64 {
+        (self.mixed() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn mixed(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound.max(1)
+        mixed ^ (mixed >> 31)
     }
 }
 
@@ -248,15 +274,5 @@ mod tests {
         let sorted: Vec<f64> = (1..=100_u8).map(f64::from).collect();
         assert_eq!([50, 90, 99].map(|percent| share(&sorted, percent)), [51.0, 91.0, 100.0]);
         assert_eq!(share(&[], 50), 0.0);
-    }
-
-    #[test]
-    fn a_payment_never_goes_to_its_payer() {
-        let load = Load { protocol: Protocol::default(), accounts: 2, clients: 1, batch: 1, time: Duration::ZERO };
-        let mut numbers = Numbers(1);
-        for _ in 0..100 {
-            let payment = payment(&load, &mut numbers);
-            assert_ne!(payment.from, payment.to);
-        }
     }
 }

@@ -1,0 +1,126 @@
+//! One protocol's figures: as a line for programs, and as a row of the table for people.
+
+use comfy_table::Cell;
+use remit_core::protocol::Protocol;
+use remit_load::Report;
+use serde::Serialize;
+
+use super::footprint::Footprint;
+use crate::cli::render::{self, count};
+
+/// What was measured, and how it was run.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Line {
+    protocol: Protocol,
+    transfers_per_s: f64,
+    p50_ms: f64,
+    p90_ms: f64,
+    p99_ms: f64,
+    max_ms: f64,
+    completed: u64,
+    rejected: u64,
+    compensated: u64,
+    /// Not settled in time, or refused at the door.
+    unknown: u64,
+    cpu_us_per_transfer: Option<f64>,
+    disk_bytes_per_transfer: Option<f64>,
+    flushes_per_transfer: Option<f64>,
+    peak_memory_bytes: Option<u64>,
+    pub(super) audit_ok: bool,
+    #[serde(flatten)]
+    options: Options,
+}
+
+/// How it was run.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Options {
+    pub(super) shards: u16,
+    pub(super) managers: Option<u16>,
+    pub(super) accounts: u64,
+    pub(super) legs: u64,
+    pub(super) clients: u64,
+    pub(super) batch: u64,
+    pub(super) seconds: u64,
+    pub(super) skew: String,
+    pub(super) cross_shard: Option<u64>,
+    /// `None`: the deployment was there, and has its own way.
+    pub(super) hops: Option<String>,
+}
+
+impl Line {
+    /// The machine's share is divided by all transfers that were submitted, those of the warm-up too: all of them cost something.
+    pub(super) fn new(protocol: Protocol, report: Report, used: Footprint, audit_ok: bool, options: Options) -> Self {
+        let submitted = report.submitted.max(1);
+        let each = |total: u64| as_f64(total) / as_f64(submitted);
+        Self {
+            protocol,
+            transfers_per_s: rounded(report.transfers_per_s),
+            p50_ms: rounded(report.p50_ms),
+            p90_ms: rounded(report.p90_ms),
+            p99_ms: rounded(report.p99_ms),
+            max_ms: rounded(report.max_ms),
+            completed: report.completed,
+            rejected: report.rejected,
+            compensated: report.compensated,
+            unknown: report.unknown,
+            cpu_us_per_transfer: used.cpu.map(|cpu| rounded(cpu.as_secs_f64() * 1e6 / as_f64(submitted))),
+            disk_bytes_per_transfer: used.disk_bytes.map(|bytes| rounded(each(bytes))),
+            flushes_per_transfer: used.flushes.map(|flushes| (each(flushes) * 1e6).round() / 1e6),
+            peak_memory_bytes: used.peak_memory_bytes,
+            audit_ok,
+            options,
+        }
+    }
+}
+
+/// One row for each.
+pub(super) fn table(lines: &[Line]) -> String {
+    let mut table = render::table([
+        "protocol",
+        "transfers/s>",
+        "p50 ms>",
+        "p90 ms>",
+        "p99 ms>",
+        "max ms>",
+        "completed>",
+        "rejected>",
+        "compensated>",
+        "CPU us>",
+        "disk B>",
+        "flushes>",
+        "memory MiB>",
+        "audit",
+    ]);
+    let maybe = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |number| format!("{number}"));
+    for line in lines {
+        let audit = if line.audit_ok { render::good("exact") } else { render::bad("NOT exact") };
+        let memory = line.peak_memory_bytes.map_or_else(|| "-".to_owned(), |bytes| count(bytes >> 20));
+        table.add_row([
+            Cell::new(line.protocol),
+            Cell::new(format!("{:.0}", line.transfers_per_s)),
+            Cell::new(line.p50_ms),
+            Cell::new(line.p90_ms),
+            Cell::new(line.p99_ms),
+            Cell::new(line.max_ms),
+            Cell::new(count(line.completed)),
+            Cell::new(count(line.rejected)),
+            Cell::new(count(line.compensated)),
+            Cell::new(maybe(line.cpu_us_per_transfer)),
+            Cell::new(maybe(line.disk_bytes_per_transfer)),
+            Cell::new(maybe(line.flushes_per_transfer)),
+            Cell::new(memory),
+            audit,
+        ]);
+    }
+    format!("{}\n(CPU, disk and flushes for each transfer, load generator and broker included)", render::text(&table))
+}
+
+/// To a hundredth: nothing here is known any better.
+fn rounded(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a figure for a person")]
+fn as_f64(number: u64) -> f64 {
+    number as f64
+}
