@@ -6,7 +6,7 @@
 //!
 //! Bytes come from a broker that is trusted with nothing: decoding refuses what is oversized, cut off, of an unknown version
 //! or longer than its frame, and never allocates more than a small multiple of what it was given, beside what a list's or a
-//! text's length is believed on credit: 1 MiB a list, and a text 64 KiB where the whole is no longer than that, else 8 MiB.
+//! text's length is believed on credit: 1 MiB for a list, 64 KiB for a text unless the frame itself is longer.
 
 use bincode::{
     config::{self, Configuration, Fixint, Limit, LittleEndian},
