@@ -159,17 +159,18 @@ impl Ledger {
 
     /// Submits a transfer; its status, if it was told.
     pub(crate) async fn submits(&self, request: &SubmitRequest) -> Option<Status> {
-        self.book.lock().asks(request);
+        let knew_end = self.book.lock().asks(request);
         let answer = in_time(self.client.transfer_submit(request)).await;
         let status = answer.as_ref().and_then(|answer| answer.as_ref().ok()).map(|transfer| transfer.status);
-        self.book.lock().hears(request.id, answer);
+        self.book.lock().hears(request.id, knew_end, answer);
         status
     }
 
     /// Asks for a transfer that is recorded.
     pub(crate) async fn gets(&self, request: &SubmitRequest) {
+        let knew_end = self.book.lock().asks(request);
         let answer = in_time(self.client.transfer_get(&GetRequest { id: request.id })).await;
-        self.book.lock().hears(request.id, answer);
+        self.book.lock().hears(request.id, knew_end, answer);
     }
 
     /// The auditor: whenever there is an answer, it says that all is exact.

@@ -213,7 +213,7 @@ impl<E: Keyed> Disk<E> {
     pub fn durable_rows_above(&self, seq: Seq) -> Result<Vec<Row<E>>, Error> {
         let sides = self.sides.lock();
         let held = sides.durable.as_deref().unwrap_or(&sides.live);
-        let above = held.rows.get(place(seq.next()).unwrap_or_default()..).unwrap_or_default();
+        let above = held.rows.get(usize::try_from(seq.0).unwrap_or(usize::MAX)..).unwrap_or_default();
         above.iter().map(Stored::row).collect()
     }
 

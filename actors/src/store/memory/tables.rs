@@ -88,7 +88,8 @@ impl<E: Keyed> Memory<E> {
 
     /// Up to `limit` rows above a position, those of the open transaction included.
     fn page(&self, above: Seq, limit: usize) -> Result<Vec<Row<E>>, Error> {
-        let from = place(above.next()).unwrap_or(usize::MAX);
+        // Rows count from 1: as many as stand at or below the position come before.
+        let from = usize::try_from(above.0).unwrap_or(usize::MAX);
         self.live(|held| {
             let rows = held.rows.iter().chain(&self.work.rows);
             rows.skip(from).take(limit).map(Stored::row).collect()
