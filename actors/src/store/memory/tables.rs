@@ -14,7 +14,7 @@ use remit_core::{
     planted,
 };
 
-use super::{Disk, Held, Key, Keyed, Stored, place};
+use super::{Disk, Held, Key, Keyed, Stored};
 use crate::store::{
     Error,
     books::{Flush, Newest, ShardTables},
