@@ -43,22 +43,22 @@ impl World {
     /// The last audit, when nothing is open any more; asked for again until it comes to its end.
     pub(crate) fn audit_at_rest(&mut self) {
         self.audited_at_rest = Some(self.auditor.done);
-        self.begin_audit(self.checker.rotten.is_empty());
+        self.begin_audit(true);
     }
 
     pub(crate) fn audit(&mut self) -> Checked {
-        // A full audit vouches for every record, which it can't where one can't be read.
-        let is_readable = self.checker.rotten.is_empty();
         let is_last = self.audited_at_rest.is_some();
         let is_full = is_last || self.dice.hits(Chance::percent(2));
-        self.begin_audit(is_readable && is_full);
+        self.begin_audit(is_full);
         let pause = if is_last { 5_000 } else { self.dice.between(200, 3_000) };
         self.queue.after(pause, Event::Audit);
         Ok(())
     }
 
     fn begin_audit(&mut self, is_full: bool) {
-        let messages = self.auditor.begin(&self.town, is_full);
+        // A full audit vouches for every record, which it can't where one can't be read.
+        let may_be_full = self.plan.full_audits && self.checker.rotten.is_empty();
+        let messages = self.auditor.begin(&self.town, is_full && may_be_full);
         self.send_as_client(AUDITOR, messages);
     }
 }

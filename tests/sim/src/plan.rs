@@ -66,6 +66,8 @@ pub struct Plan {
     pub books: BooksOptions,
     /// The most messages of a frame.
     pub frame_messages_max: usize,
+    /// Whether audits compute everything anew now and then, and at the end: that is most of a seed's time.
+    pub full_audits: bool,
     /// What goes wrong with frames and commits.
     pub faults: Faults,
     /// The pause between further faults, at most, in milliseconds; 0 if there are none.
@@ -186,6 +188,7 @@ impl Plan {
             turn_ms_max: dice.between(1, 10),
             batch_messages_max: *dice.pick(&[1, 16, 256]),
             room: *dice.pick(&[64, 1_000, 100_000]),
+            full_audits: dice.hits(Chance::percent(30)),
             frame_messages_max: manager.frame_messages_max,
             manager,
             books,
@@ -222,7 +225,7 @@ impl fmt::Display for Plan {
             "  turns of {} messages after up to {} ms, frames of {}, room for {}; {:?}; {:?}",
             self.batch_messages_max, self.turn_ms_max, self.frame_messages_max, self.room, self.manager, self.books
         )?;
-        writeln!(f, "  {:?}", self.faults)?;
+        writeln!(f, "  full audits: {}; {:?}", self.full_audits, self.faults)?;
         write!(f, "  every {} ms at most one of {:?}", self.chaos_ms_max, self.chaos)
     }
 }

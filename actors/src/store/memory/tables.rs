@@ -239,17 +239,29 @@ impl ShardTables for Memory<ShardEntry> {
 
     fn newest_rows(&mut self, after: Option<&AccountId>, limit: usize) -> Result<Vec<Newest>, Error> {
         let mut newest: BTreeMap<AccountId, Newest> = BTreeMap::new();
-        for row in self.page(Seq(0), usize::MAX)? {
+        let mut note = |row: &Row<ShardEntry>| {
             let (account, is_command) = match &row.entry {
                 ShardEntry::Leg(leg) if leg.after.is_some() => (&leg.terms.account, false),
                 ShardEntry::Account(entry) if entry.outcome.is_ok() => (&entry.account, true),
-                _ => continue,
+                _ => return,
             };
-            let start = || Newest { account: account.clone(), any: row.seq, command: None };
-            let found = newest.entry(account.clone()).or_insert_with(start);
-            found.any = row.seq;
-            found.command = if is_command { Some(row.seq) } else { found.command };
-        }
+            if !newest.contains_key(account) {
+                newest.insert(account.clone(), Newest { account: account.clone(), any: row.seq, command: None });
+            }
+            if let Some(found) = newest.get_mut(account) {
+                found.any = row.seq;
+                found.command = if is_command { Some(row.seq) } else { found.command };
+            }
+        };
+        self.live(|held| {
+            for row in held.rows.iter().chain(&self.work.rows) {
+                match &row.read {
+                    Some(read) => note(read),
+                    None => note(&row.row()?),
+                }
+            }
+            Ok::<(), Error>(())
+        })?;
         let later = newest.into_values().filter(|newest| after.is_none_or(|after| newest.account > *after));
         Ok(later.take(limit).collect())
     }
