@@ -11,9 +11,9 @@ use crate::cli::render::{self, count};
 /// What was measured, and how it was run.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Line {
-    protocol: Protocol,
-    transfers_per_s: f64,
-    p50_ms: f64,
+    pub(super) protocol: Protocol,
+    pub(super) transfers_per_s: f64,
+    pub(super) p50_ms: f64,
     p90_ms: f64,
     p99_ms: f64,
     max_ms: f64,
@@ -116,7 +116,7 @@ pub(super) fn table(lines: &[Line]) -> String {
 }
 
 /// To a hundredth: nothing here is known any better.
-fn rounded(number: f64) -> f64 {
+pub(super) fn rounded(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
