@@ -14,6 +14,9 @@ mod programs;
 mod ratio;
 mod two_phase;
 
+#[cfg(test)]
+mod tests;
+
 use std::{path::PathBuf, time::Duration};
 
 use remit_core::protocol::Protocol;
@@ -48,8 +51,8 @@ pub(super) struct Args {
     /// PostgreSQL's number of clients: 1 to 256 [default: whichever of 1, 8, 16, 32, 64 does most]
     #[arg(long, value_name = "N", requires = "against", value_parser = clap::value_parser!(u64).range(1..=CLIENTS_MAX))]
     pg_clients: Option<u64>,
-    /// The folder of PostgreSQL's programs [default: on PATH, else the newest in /usr/lib/postgresql]
-    #[arg(long, value_name = "DIR", env = "REMIT_PG_BIN", hide_env = true)]
+    /// The folder of PostgreSQL's programs [default: REMIT_PG_BIN, else on PATH, else the newest in /usr/lib/postgresql]
+    #[arg(long, value_name = "DIR", requires = "against")]
     pg_bin: Option<PathBuf>,
 }
 

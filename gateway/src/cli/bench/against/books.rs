@@ -26,7 +26,7 @@ const ACCOUNTS_AT_ONCE: usize = 10_000;
 const AUDIT: &str = "
     SELECT (SELECT sum(balance)::bigint FROM account) AS balances,
            (SELECT count(*) FROM account LEFT JOIN (SELECT account AS id, sum(amount) AS moved FROM posting GROUP BY account) AS by
-                USING (id) WHERE balance <> $1 + coalesce(moved, 0)) AS wrong,
+                USING (id) WHERE balance <> $1::bigint + coalesce(moved, 0)) AS wrong,
            count(*) AS postings, coalesce(sum(amount), 0)::bigint AS moved,
            coalesce(sum(hashtextextended(transfer || ' ' || abs(amount), 0)), 0)::text AS digest,
            (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()) AS prepared

@@ -17,12 +17,15 @@ use super::error::Error;
 const LEAST: u32 = 12;
 /// How long the program may take to name its version.
 const VERSION_WITHIN: Duration = Duration::from_secs(20);
+const VARIABLE: &str = "REMIT_PG_BIN";
 /// What it calls itself, before its version.
 const NAME: &str = "postgres (PostgreSQL) ";
 
 /// Where they are looked for.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
+    /// What `REMIT_PG_BIN` names.
+    pub(super) named: Option<PathBuf>,
     /// `PATH`.
     pub(super) path: OsString,
     /// Where Debian and its like have a folder for each version, out of `PATH`.
@@ -31,19 +34,25 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn of_this_process() -> Self {
-        Self { path: env::var_os("PATH").unwrap_or_default(), versions: "/usr/lib/postgresql".into() }
+        Self {
+            named: env::var_os(VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from),
+            path: env::var_os("PATH").unwrap_or_default(),
+            versions: "/usr/lib/postgresql".into(),
+        }
     }
 }
 
-/// The folder that was asked for; else the first that has them and is new enough: those of `PATH`, then the newest of the versions.
+/// The folder that was asked for, or that `REMIT_PG_BIN` names; else the first on `PATH`, then the newest of the versions, that
+/// has them and is new enough.
 pub(super) async fn find(asked: Option<&Path>, places: &Places) -> Result<PathBuf, Error> {
-    if let Some(path) = asked {
+    if let Some(path) = asked.or(places.named.as_deref()) {
         return match usable(path).await {
             Ok(()) => Ok(path.into()),
             Err(why) => Err(Error::Unusable { path: path.into(), why }),
         };
     }
-    let mut looked_at = vec!["PATH".to_owned(), places.versions.join("*/bin").display().to_string()];
+    let mut looked_at =
+        vec![format!("{VARIABLE}: not set"), "PATH".to_owned(), places.versions.join("*/bin").display().to_string()];
     let on_path = env::split_paths(&places.path).filter(|folder| folder.join("postgres").is_file());
     for folder in on_path.chain(newest_first(&places.versions)) {
         match usable(&folder).await {
@@ -91,7 +100,8 @@ fn version(said: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    /// Programs in `folder` that say they are this version. Another process writes them: see the broker's own.
+    /// Programs in `folder` that say they are this version. Another process writes them: written by this one, a child that another
+    /// test starts meanwhile could hold them open for a moment, and a file that is being written can't be run.
     fn fake(folder: &Path, version: &str) -> PathBuf {
         let script = r#"mkdir -p "$1" && cd "$1" && printf '#!/bin/sh\necho "postgres (PostgreSQL) %s"\n' "$2" >postgres &&
                         cp postgres initdb && chmod +x postgres initdb"#;
@@ -114,14 +124,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_the_one_asked_for_then_on_path_then_the_newest_that_is_installed() {
+    async fn it_is_the_one_asked_for_then_the_one_named_then_on_path_then_the_newest_that_is_installed() {
         let folder = tempfile::tempdir().unwrap();
-        let [asked, old, on_path] = [("asked", "15.1"), ("old", "9.6"), ("on-path", "14.2")]
+        let [asked, named, old, on_path] = [("asked", "15.1"), ("named", "15.2"), ("old", "9.6"), ("on-path", "14.2")]
             .map(|(name, version)| fake(&folder.path().join(name), version));
         let versions = folder.path().join("versions");
         let [newest, ..] = ["17", "9"].map(|major| fake(&versions.join(major).join("bin"), &format!("{major}.1")));
-        let mut places = Places { path: env::join_paths([&old, &on_path]).unwrap(), versions: versions.clone() };
+        let mut places = Places {
+            named: Some(named.clone()),
+            path: env::join_paths([&old, &on_path]).unwrap(),
+            versions: versions.clone(),
+        };
         assert_eq!(find(Some(&asked), &places).await.unwrap(), asked);
+        assert_eq!(find(None, &places).await.unwrap(), named);
+        places.named = None;
         assert_eq!(find(None, &places).await.unwrap(), on_path, "an old one is passed over");
         places.path = OsString::new();
         assert_eq!(find(None, &places).await.unwrap(), newest);
@@ -131,12 +147,12 @@ mod tests {
     async fn without_one_the_error_says_how_to_get_it() {
         let folder = tempfile::tempdir().unwrap();
         let old = fake(&folder.path().join("old"), "9.6.24");
-        let places = Places { path: old.clone().into(), versions: "/nowhere".into() };
+        let places = Places { named: None, path: old.clone().into(), versions: "/nowhere".into() };
         assert_eq!(
             find(None, &places).await.unwrap_err().to_string(),
             format!(
                 "no PostgreSQL found; `apt-get install postgresql`, as root, gets one, or name the folder of its programs by \
-                 --pg-bin or REMIT_PG_BIN (looked at: PATH, /nowhere/*/bin, {}: it is 9, older than 12)",
+                 --pg-bin or REMIT_PG_BIN (looked at: REMIT_PG_BIN: not set, PATH, /nowhere/*/bin, {}: it is 9, older than 12)",
                 old.display()
             )
         );
