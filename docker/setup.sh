@@ -113,8 +113,7 @@ fi
 
 if has_postgresql; then
     say "PostgreSQL is there"
-elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    install_postgresql
+elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && (install_postgresql) && has_postgresql; then
     say "PostgreSQL is now there"
 else
     say "PostgreSQL is NOT there: only bench --against postgres and its tests need it (as root: apt-get install postgresql)"
