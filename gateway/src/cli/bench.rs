@@ -41,8 +41,9 @@ load generator, and of the private broker.
 With --against postgres, what a user would write by hand is measured in turn with it, in each round: two PostgreSQL databases, \
 PREPARE TRANSACTION on both at once and COMMIT PREPARED on both at once, with every answer on disk; `fastest` without a record of \
 the decision, so that nobody can end what a crashed client has begun, and `recoverable` with one in a third database. Each has as \
-many accounts, and each account is used as often, as at Remit; but all transfers are between both databases. Last come the \
-ratios, which hold better than single figures do.
+many accounts, and each account is used as often, as at Remit; but all transfers are between both databases. Both are measured \
+with that number of clients with which they do most, and for p50 with one (with --batch 1: with --clients). Last come the ratios, \
+which hold better than single figures do.
 
 Examples:
   remit bench

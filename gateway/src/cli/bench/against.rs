@@ -33,7 +33,7 @@ use self::{
     two_phase::Form,
 };
 use super::line::Line as RemitLine;
-use crate::cli::{self, import::progress, output::Output};
+use crate::cli::{self, bench, import::progress, output::Output};
 
 /// The numbers of clients that are tried out: the most transfers in a second are somewhere among them.
 const CLIENTS: [u64; 5] = [1, 8, 16, 32, 64];
@@ -63,7 +63,7 @@ enum Rival {
 }
 
 /// Starts what Remit is compared with, if it is to be.
-pub(super) async fn start(bench: &super::Args) -> Result<Option<Cluster>, cli::error::Error> {
+pub(super) async fn start(bench: &bench::Args) -> Result<Option<Cluster>, cli::error::Error> {
     let Args { against: Some(Rival::Postgres), pg_clients, pg_bin } = &bench.against else { return Ok(None) };
     let usage = |text: String| Err(cli::error::Error::Usage(text));
     if bench.legs != 2 {
@@ -83,7 +83,7 @@ pub(super) async fn start(bench: &super::Args) -> Result<Option<Cluster>, cli::e
 }
 
 /// With how many clients the time of one transfer is compared: as many as Remit has if each of its requests is one transfer.
-fn p50_clients(bench: &super::Args) -> u64 {
+fn p50_clients(bench: &bench::Args) -> u64 {
     if bench.batch == 1 { bench.clients } else { 1 }
 }
 
@@ -91,19 +91,21 @@ fn p50_clients(bench: &super::Args) -> u64 {
 #[derive(Debug)]
 pub(super) struct Contest<'c> {
     cluster: &'c Cluster,
-    bench: &'c super::Args,
+    bench: &'c bench::Args,
     payments: Payments,
     told: Told,
+    /// With how many clients each form does most.
+    best: Vec<(Form, u64)>,
     lines: Vec<Line>,
-    /// For each form, one with each of Remit's protocols.
-    comparisons: [Vec<Comparison>; 2],
+    /// Of each form with each of Remit's protocols.
+    comparisons: Vec<Comparison>,
 }
 
 impl<'c> Contest<'c> {
     /// Founds the banks, and finds out with how many clients each form does most.
     pub(super) async fn begin(
         cluster: &'c Cluster,
-        bench: &'c super::Args,
+        bench: &'c bench::Args,
         protocols: &[Protocol],
         output: Output,
     ) -> Result<Self, cli::error::Error> {
@@ -113,30 +115,31 @@ impl<'c> Contest<'c> {
         books::found(cluster, &payments, &|ready| bar.set_position(ready)).await?;
         bar.finish_and_clear();
         let told = Told { accounts: bench.accounts, ..Told::default() };
-        let mut contest = Self { cluster, bench, payments, told, lines: Vec::new(), comparisons: Default::default() };
-        for (at, form) in Form::ALL.into_iter().enumerate() {
+        let (best, lines, comparisons) = (Vec::new(), Vec::new(), Vec::new());
+        let mut contest = Self { cluster, bench, payments, told, best, lines, comparisons };
+        for form in Form::ALL {
             let clients = match bench.against.pg_clients {
                 Some(clients) => clients,
                 None => contest.most(form, output).await?,
             };
+            contest.best.push((form, clients));
             let beside = |protocol: &Protocol| Comparison::new(*protocol, form, clients, p50_clients(bench));
-            contest.comparisons[at] = protocols.iter().map(beside).collect();
+            contest.comparisons.extend(protocols.iter().map(beside));
         }
         Ok(contest)
     }
 
     /// PostgreSQL's turn in a round in which Remit has been measured.
     pub(super) async fn round(&mut self, remit: &[RemitLine], output: Output) -> Result<(), cli::error::Error> {
-        for (at, form) in Form::ALL.into_iter().enumerate() {
-            let Some(Comparison { clients, p50_clients, .. }) = self.comparisons[at].first() else { continue };
-            let (clients, p50_clients) = (*clients, *p50_clients);
-            let most = self.measure(form, clients, output).await?;
+        let p50_clients = p50_clients(self.bench);
+        for (form, clients) in self.best.clone() {
+            let most = self.measure(form, clients, output).await?.report;
             let p50_ms = if p50_clients == clients {
                 most.p50_ms
             } else {
-                self.measure(form, p50_clients, output).await?.p50_ms
+                self.measure(form, p50_clients, output).await?.report.p50_ms
             };
-            for comparison in &mut self.comparisons[at] {
+            for comparison in self.comparisons.iter_mut().filter(|comparison| comparison.form == form) {
                 for line in remit.iter().filter(|line| line.protocol == comparison.protocol) {
                     comparison.transfers_per_s.push(line.transfers_per_s, most.transfers_per_s);
                     comparison.p50_ms.push(line.p50_ms, p50_ms);
@@ -148,11 +151,10 @@ impl<'c> Contest<'c> {
 
     /// Says what came of it, and whether PostgreSQL's books were always right.
     pub(super) fn end(self, output: Output) -> Result<bool, cli::error::Error> {
-        let comparisons = self.comparisons.concat();
         if output.is_json() {
-            output.json(&Verdict::new(self.bench.rounds, &comparisons))?;
+            output.json(&Verdict::new(self.bench.rounds, &self.comparisons))?;
         } else {
-            let (lines, ratios) = (line::table(&self.lines), ratio::table(&comparisons, self.bench.batch));
+            let (lines, ratios) = (line::table(&self.lines), ratio::table(&self.comparisons, self.bench.batch));
             output.text(&format!("\n{lines}\n\n{ratios}"))?;
         }
         Ok(self.lines.iter().all(|line| line.audit_ok))
@@ -181,7 +183,7 @@ impl<'c> Contest<'c> {
         if !wrong.is_empty() {
             output.note(&format!("PostgreSQL's books are wrong: {}", wrong.join("; ")));
         }
-        let line = Line::new(form, clients, &measured, wrong.is_empty(), self.bench);
+        let line = Line::new(form, clients, measured, wrong.is_empty(), self.bench);
         if output.is_json() {
             output.json(&line)?;
         }

@@ -1,12 +1,13 @@
 //! One form's figures: as a line for programs, and as a row of the table for people.
 
 use comfy_table::Cell;
+use remit_load::Report;
 use serde::Serialize;
 
 use super::{load::Measured, two_phase::Form};
 use crate::cli::{
-    bench::line::rounded,
-    render::{self, count},
+    bench,
+    render::{self, count, hundredths},
 };
 
 /// What was measured, and how it was run.
@@ -14,16 +15,9 @@ use crate::cli::{
 pub(super) struct Line {
     against: &'static str,
     pub(super) form: Form,
-    pub(super) clients: u64,
-    pub(super) transfers_per_s: f64,
-    pub(super) p50_ms: f64,
-    p90_ms: f64,
-    p99_ms: f64,
-    max_ms: f64,
-    completed: u64,
-    rejected: u64,
-    /// Given up, undone: their accounts were locked each time.
-    unknown: u64,
+    clients: u64,
+    #[serde(flatten)]
+    pub(super) report: Report,
     /// How often a transfer had to be tried again, since others had its accounts locked.
     tried_again: u64,
     pub(super) audit_ok: bool,
@@ -33,27 +27,21 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(
-        form: Form,
-        clients: u64,
-        measured: &Measured,
-        audit_ok: bool,
-        bench: &super::super::Args,
-    ) -> Self {
-        let report = &measured.report;
+    pub(super) fn new(form: Form, clients: u64, measured: Measured, audit_ok: bool, bench: &bench::Args) -> Self {
+        let Measured { report, tried_again, .. } = measured;
         Self {
             against: "postgres",
             form,
             clients,
-            transfers_per_s: rounded(report.transfers_per_s),
-            p50_ms: rounded(report.p50_ms),
-            p90_ms: rounded(report.p90_ms),
-            p99_ms: rounded(report.p99_ms),
-            max_ms: rounded(report.max_ms),
-            completed: report.completed,
-            rejected: report.rejected,
-            unknown: report.unknown,
-            tried_again: measured.tried_again,
+            report: Report {
+                transfers_per_s: hundredths(report.transfers_per_s),
+                p50_ms: hundredths(report.p50_ms),
+                p90_ms: hundredths(report.p90_ms),
+                p99_ms: hundredths(report.p99_ms),
+                max_ms: hundredths(report.max_ms),
+                ..report
+            },
+            tried_again,
             audit_ok,
             accounts: bench.accounts,
             seconds: bench.seconds,
@@ -78,16 +66,17 @@ pub(super) fn table(lines: &[Line]) -> String {
         "audit",
     ]);
     for line in lines {
+        let report = &line.report;
         table.add_row([
             Cell::new(line.form.as_str()),
             Cell::new(count(line.clients)),
-            Cell::new(format!("{:.0}", line.transfers_per_s)),
-            Cell::new(line.p50_ms),
-            Cell::new(line.p90_ms),
-            Cell::new(line.p99_ms),
-            Cell::new(line.max_ms),
-            Cell::new(count(line.completed)),
-            Cell::new(count(line.rejected)),
+            Cell::new(format!("{:.0}", report.transfers_per_s)),
+            Cell::new(report.p50_ms),
+            Cell::new(report.p90_ms),
+            Cell::new(report.p99_ms),
+            Cell::new(report.max_ms),
+            Cell::new(count(report.completed)),
+            Cell::new(count(report.rejected)),
             Cell::new(count(line.tried_again)),
             if line.audit_ok { render::good("exact") } else { render::bad("NOT exact") },
         ]);

@@ -6,7 +6,7 @@ use remit_core::protocol::Protocol;
 use serde::Serialize;
 
 use super::two_phase::Form;
-use crate::cli::{bench::line::rounded, render};
+use crate::cli::render::{self, hundredths};
 
 /// One figure of Remit's and of PostgreSQL's, in each round.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,10 +20,10 @@ impl Pairs {
     fn summary(&self) -> Summary {
         let ratio_by_round: Vec<f64> = self.0.iter().map(|(remit, postgres)| remit / postgres).collect();
         Summary {
-            remit: rounded(median(self.0.iter().map(|pair| pair.0))),
-            postgres: rounded(median(self.0.iter().map(|pair| pair.1))),
-            ratio: rounded(median(ratio_by_round.iter().copied())),
-            ratio_by_round: ratio_by_round.into_iter().map(rounded).collect(),
+            remit: hundredths(median(self.0.iter().map(|pair| pair.0))),
+            postgres: hundredths(median(self.0.iter().map(|pair| pair.1))),
+            ratio: hundredths(median(ratio_by_round.iter().copied())),
+            ratio_by_round: ratio_by_round.into_iter().map(hundredths).collect(),
         }
     }
 }
@@ -124,17 +124,17 @@ pub(super) fn table(comparisons: &[Comparison], batch: u64) -> String {
 
 fn remark(comparisons: &[Comparison], batch: u64) -> String {
     let mut clients: Vec<String> = Vec::new();
-    for comparison in comparisons {
-        let one = format!("{} clients {}", comparison.clients, comparison.form.as_str());
+    for Comparison { form, clients: number, .. } in comparisons {
+        let one = format!("{number} ({})", form.as_str());
         if !clients.contains(&one) {
             clients.push(one);
         }
     }
-    let request =
-        if batch == 1 { String::new() } else { format!(", beside Remit's of a request of {batch} transfers") };
     let p50_clients = comparisons.first().map_or(1, |comparison| comparison.p50_clients);
+    let request =
+        if batch == 1 { String::new() } else { format!(", and Remit's is that of a request of {batch} transfers") };
     format!(
-        "times: the median row has the median of the rounds' ratios; PostgreSQL's transfers/s are with {}, its p50 with \
+        "times: Remit's figure divided by PostgreSQL's, and last the median of these. Clients of PostgreSQL's: {}; for p50 \
          {p50_clients}{request}",
         clients.join(" and ")
     )
@@ -192,6 +192,6 @@ mod tests {
         assert_eq!(rows[1], ["saga", "fastest", "1", "90000", "3000", "30.00", "0.50", "1.00", "0.50"]);
         assert_eq!(rows[2], ["saga", "fastest", "2", "40000", "2000", "20.00", "0.80", "1.00", "0.80"]);
         assert_eq!(rows[3], ["saga", "fastest", "median", "65000", "2500", "25.00", "0.65", "1.00", "0.65"]);
-        assert!(text.contains("with 32 clients fastest, its p50 with 1)"), "{text}");
+        assert!(text.ends_with("Clients of PostgreSQL's: 32 (fastest); for p50 1)"), "{text}");
     }
 }

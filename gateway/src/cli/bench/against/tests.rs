@@ -36,6 +36,13 @@ fn transfer(payments: &Payments, cents: i64) -> Transfer {
     Transfer { id: new_id(), legs: [(first(0), -cents), (first(1), cents)] }
 }
 
+/// Else there would be no transfer between the banks to draw.
+#[test]
+fn the_fewest_accounts_that_there_can_be_are_in_both_banks() {
+    let payments = Payments::new(4, 2, 2, Skew::Uniform, Some(100)).unwrap();
+    assert!([0, 1].into_iter().all(|bank| (0..4).any(|no| payments.shard_of(no) == bank)));
+}
+
 #[tokio::test]
 async fn a_transfer_is_in_both_banks_or_in_none() {
     let cluster = cluster(&env::temp_dir()).await;
