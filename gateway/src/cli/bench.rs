@@ -15,7 +15,7 @@ use remit_load::{Load, Payments, Skew};
 
 pub(super) use self::against::Error as AgainstError;
 use self::{
-    against::{Cluster, Contest},
+    against::{Against, Cluster, Contest},
     footprint::Footprint,
     line::{Line, Options},
 };
@@ -98,7 +98,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     nats_server: Option<PathBuf>,
     #[command(flatten)]
-    against: against::Args,
+    against: Against,
 }
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {

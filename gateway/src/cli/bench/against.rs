@@ -44,7 +44,7 @@ const TRIED_FOR: Duration = Duration::from_secs(2);
 
 /// What it takes.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct Against {
     /// Measure a two-phase commit by hand as well, on a private PostgreSQL, and compare
     #[arg(long, value_enum, value_name = "WHAT")]
     against: Option<Rival>,
@@ -64,7 +64,7 @@ enum Rival {
 
 /// Starts what Remit is compared with, if it is to be.
 pub(super) async fn start(bench: &bench::Args) -> Result<Option<Cluster>, cli::error::Error> {
-    let Args { against: Some(Rival::Postgres), pg_clients, pg_bin } = &bench.against else { return Ok(None) };
+    let Against { against: Some(Rival::Postgres), pg_clients, pg_bin } = &bench.against else { return Ok(None) };
     let usage = |text: String| Err(cli::error::Error::Usage(text));
     if bench.legs != 2 {
         return usage(format!("--against postgres compares transfers of 2 legs, and --legs is {}", bench.legs));

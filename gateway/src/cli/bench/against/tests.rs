@@ -122,7 +122,7 @@ async fn one_that_can_not_start_says_why() {
     // The path of a socket has 107 bytes at most.
     let deep = below.path().join("x".repeat(100));
     fs::create_dir(&deep).unwrap();
-    [below.path(), &deep].map(open_to_all);
+    [below.path(), &deep].into_iter().for_each(open_to_all);
     let programs = programs::find(None, &Places::of_this_process()).await.unwrap();
     let refused = Cluster::start(&programs, &deep, 4).await.unwrap_err().to_string();
     assert!(refused.starts_with("postgres ended at its start") && refused.contains("too long"), "{refused}");
