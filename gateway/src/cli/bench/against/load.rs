@@ -13,8 +13,8 @@ use super::{
     two_phase::{Form, Outcome, Transfer, TwoPhase},
 };
 
-/// How often a transfer is tried: some seconds of waiting for locks.
-const TRIES: u64 = 20;
+/// How often a transfer is tried: ten seconds of waiting for locks.
+const TRIES: u64 = 100;
 /// Before the next try, at most: two that met must not do so again.
 const PAUSE_MS_MAX: u64 = 50;
 

@@ -19,7 +19,7 @@ use super::{
 /// What a connection to a bank begins with. The wait is longer than many clients in turn need with one account. The statement
 /// lets the bank judge: who has too little fails the table's check, and who is not there its `NOT NULL`.
 const AT_A_BANK: &str = "
-    SET lock_timeout = '250ms';
+    SET lock_timeout = '100ms';
     PREPARE post (uuid, bigint, bigint) AS
         WITH moved AS (UPDATE account SET balance = balance + $3 WHERE id = $2 RETURNING id)
         INSERT INTO posting (transfer, account, amount) VALUES ($1, (SELECT id FROM moved), $3)";
