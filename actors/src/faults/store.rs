@@ -60,8 +60,8 @@ impl<T: Journal> Journal for Store<T> {
         self.tables.append(row)
     }
 
-    fn link(&mut self, seq: Seq, hash: Hash) -> Result<(), Error> {
-        self.tables.link(seq, hash)
+    fn link(&mut self, seq: Seq, hash: Hash, lines: &[u8]) -> Result<(), Error> {
+        self.tables.link(seq, hash, lines)
     }
 
     fn set_epoch(&mut self, epoch: Epoch) -> Result<(), Error> {

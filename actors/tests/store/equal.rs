@@ -73,7 +73,7 @@ fn run<E>(
     open_file: impl Fn(&Path) -> Box<dyn Machine>,
 ) -> (Vec<Message>, Vec<Row<E>>)
 where
-    E: Record + remit_actors::store::memory::Keyed,
+    E: Record,
 {
     let (disk, folder) = (Disk::named("x"), files::scratch());
     let path = folder.path().join("x.db");
