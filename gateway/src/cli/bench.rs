@@ -1,7 +1,9 @@
 //! `remit bench`: a deployment under load, measured from outside.
 //!
-//! Here: what is run, on what, and what is said of it. The load is [`remit_load`]'s; [`footprint`] is what it costs.
+//! Here: what is run, on what, and what is said of it. The load is [`remit_load`]'s; [`footprint`] is what it costs, and
+//! [`against`] what it is compared with.
 
+mod against;
 mod footprint;
 mod line;
 
@@ -11,7 +13,9 @@ use remit_api::{Client, Connect, audit::RunRequest};
 use remit_core::protocol::Protocol;
 use remit_load::{Load, Payments, Skew};
 
+pub(super) use self::against::Error as AgainstError;
 use self::{
+    against::{Cluster, Contest},
     footprint::Footprint,
     line::{Line, Options},
 };
@@ -34,10 +38,18 @@ Accounts are opened, and funded by transfers; every transfer has a new id and is
 count, and the audit must be exact afterwards. What is counted of the machine (CPU, disk, memory) is of this process, so with the \
 load generator, and of the private broker.
 
+With --against postgres, what a user would write by hand is measured in turn with it, in each round: two PostgreSQL databases, \
+PREPARE TRANSACTION on both at once and COMMIT PREPARED on both at once, with every answer on disk; `fastest` without a record of \
+the decision, so that nobody can end what a crashed client has begun, and `recoverable` with one in a third database. Each has as \
+many accounts, and each account is used as often, as at Remit; but all transfers are between both databases. Both are measured \
+with that number of clients with which they do most, and for p50 with one (with --batch 1: with --clients). Last come the ratios, \
+which hold better than single figures do.
+
 Examples:
   remit bench
   remit bench --protocol saga --batch 1 --clients 256
   remit bench --skew zipf:1.0 --json
+  remit bench --against postgres --protocol saga --rounds 5
   remit bench --nats nats://broker:4222 --seconds 30")]
 pub(super) struct Args {
     /// Under which protocol, one line each
@@ -85,13 +97,30 @@ pub(super) struct Args {
     /// The private broker's program
     #[arg(long, value_name = "FILE")]
     nats_server: Option<PathBuf>,
+    #[command(flatten)]
+    against: against::Args,
 }
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
     let mut stop = Stop::listen()?;
+    // Not given up half-way when told to stop: it takes some seconds, and then can be put away in order.
+    let rival = Box::pin(against::start(&args)).await?;
+    let exit = Box::pin(on_a_deployment(&args, session, rival.as_ref(), &mut stop)).await;
+    if let Some(rival) = rival {
+        rival.stop().await;
+    }
+    exit
+}
+
+async fn on_a_deployment(
+    args: &Args,
+    session: &Session,
+    rival: Option<&Cluster>,
+    stop: &mut Stop,
+) -> Result<Exit, Error> {
     if session.names_broker() {
         let desk = session.desk();
-        let measured = measure(desk.client().await?, &args, session, None);
+        let measured = measure(desk.client().await?, args, session, None, rival);
         return tokio::select! {
             exit = Box::pin(measured) => exit,
             () = stop.asked() => Ok(Exit::NotKnown),
@@ -100,7 +129,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
     let temporary = tempfile::Builder::new().prefix("remit-bench-").tempdir();
     let temporary = temporary.map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
     let data = args.data.clone().unwrap_or_else(|| temporary.path().join("data"));
-    let resolved = settings(&args, &data, session)?;
+    let resolved = settings(args, &data, session)?;
     log::start(&resolved.settings.log);
     let node = tokio::select! {
         node = Box::pin(Node::start(&resolved, Start { create: true })) => node?,
@@ -109,7 +138,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
     let connect = Connect { url: node.client_url().to_owned(), ..connection(&resolved.settings) };
     let measured = async {
         let client = Client::connect(&connect).await?;
-        Box::pin(measure(&client, &args, session, Some(&node))).await
+        Box::pin(measure(&client, args, session, Some(&node), rival)).await
     };
     let exit = tokio::select! {
         exit = measured => exit,
@@ -139,7 +168,13 @@ fn settings(args: &Args, data: &std::path::Path, session: &Session) -> Result<Re
     Ok(resolved)
 }
 
-async fn measure(client: &Client, args: &Args, session: &Session, node: Option<&Node>) -> Result<Exit, Error> {
+async fn measure(
+    client: &Client,
+    args: &Args,
+    session: &Session,
+    node: Option<&Node>,
+    rival: Option<&Cluster>,
+) -> Result<Exit, Error> {
     let output = session.output();
     let deployment = client.deployment_get().await?;
     let payments = Payments::new(args.accounts, deployment.shards, args.legs, args.skew, args.cross_shard);
@@ -151,8 +186,13 @@ async fn measure(client: &Client, args: &Args, session: &Session, node: Option<&
 
     let protocols = Protocol::all().filter(|protocol| args.protocol == "all" || protocol.as_str() == args.protocol);
     let protocols: Vec<Protocol> = protocols.collect();
+    let mut contest = match rival {
+        Some(cluster) => Some(Contest::begin(cluster, args, &protocols, output).await?),
+        None => None,
+    };
     let mut lines = Vec::new();
     for _ in 0..args.rounds {
+        let before = lines.len();
         for protocol in &protocols {
             let line = one(client, args, *protocol, &payments, node, deployment.shards).await?;
             if output.is_json() {
@@ -160,11 +200,15 @@ async fn measure(client: &Client, args: &Args, session: &Session, node: Option<&
             }
             lines.push(line);
         }
+        if let Some(contest) = &mut contest {
+            contest.round(&lines[before..], output).await?;
+        }
     }
     if !output.is_json() {
         output.text(&line::table(&lines))?;
     }
-    Ok(if lines.iter().all(|line| line.audit_ok) { Exit::CameTrue } else { Exit::Refused })
+    let is_honest = contest.map_or(Ok(true), |contest| contest.end(output))?;
+    Ok(if is_honest && lines.iter().all(|line| line.audit_ok) { Exit::CameTrue } else { Exit::Refused })
 }
 
 async fn one(

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use remit_api::Code;
 
-use super::{exit::Exit, import};
+use super::{bench, exit::Exit, import};
 use crate::{node, settings};
 
 /// Why a command did not do what it was to do. Printed once, with all its sources, by [`super::output::Output::error`].
@@ -33,6 +33,9 @@ pub(super) enum Error {
     /// A node that could not start.
     #[error(transparent)]
     Node(#[from] node::Error),
+    /// A PostgreSQL to compare with that could not be measured.
+    #[error(transparent)]
+    Against(#[from] bench::AgainstError),
     /// A file or folder that could not be written.
     #[error("{} can't be written", path.display())]
     Write {
@@ -60,6 +63,7 @@ impl Error {
             | Self::InDoubt { .. }
             | Self::Import(_)
             | Self::Node(_)
+            | Self::Against(_)
             | Self::Write { .. }
             | Self::Output(_)
             | Self::Runtime(_) => Exit::Refused,

@@ -30,7 +30,7 @@ use remit_core::{
 use serde::Serialize;
 use uuid::Uuid;
 
-pub use payments::{Payments, Skew};
+pub use payments::{Payments, Skew, cents};
 
 /// What to do to a deployment.
 #[derive(Clone, Debug)]
@@ -74,8 +74,25 @@ pub struct Report {
     pub unknown: u64,
 }
 
+impl Report {
+    /// Of requests that took so many milliseconds each, in any order, and in all so long, in which so many transfers completed.
+    #[must_use]
+    pub fn new(mut latencies: Vec<f64>, completed: u64, took: Duration) -> Self {
+        latencies.sort_by(f64::total_cmp);
+        Self {
+            transfers_per_s: as_f64(completed) / took.as_secs_f64(),
+            p50_ms: share(&latencies, 50),
+            p90_ms: share(&latencies, 90),
+            p99_ms: share(&latencies, 99),
+            max_ms: latencies.last().copied().unwrap_or_default(),
+            completed,
+            ..Self::default()
+        }
+    }
+}
+
 /// What each account begins with, in cents.
-const FUNDS: i64 = 1_000_000_000;
+pub const FUNDS: i64 = 1_000_000_000;
 /// How long a request waits for its transfers.
 const WAIT_MS: u64 = 60_000;
 /// Requests in flight while accounts are opened and funded.
@@ -146,21 +163,14 @@ pub async fn run(client: &Client, load: &Load, progress: &(dyn Fn(Duration) + Sy
     let begin = Instant::now();
     let worker = |seed| one_client(client, load, Numbers(seed), begin, &counts, progress);
     let latencies = try_join_all((1..=load.clients).map(worker)).await?;
-    let took = begin.elapsed().saturating_sub(load.warm_up).as_secs_f64();
-    let mut latencies: Vec<f64> = latencies.into_iter().flatten().collect();
-    latencies.sort_by(f64::total_cmp);
-    let completed = counts.completed.load(Relaxed);
+    let took = begin.elapsed().saturating_sub(load.warm_up);
+    let latencies = latencies.into_iter().flatten().collect();
     Ok(Report {
-        transfers_per_s: as_f64(completed) / took,
-        p50_ms: share(&latencies, 50),
-        p90_ms: share(&latencies, 90),
-        p99_ms: share(&latencies, 99),
-        max_ms: latencies.last().copied().unwrap_or_default(),
         submitted: counts.submitted.load(Relaxed),
-        completed,
         rejected: counts.rejected.load(Relaxed),
         compensated: counts.compensated.load(Relaxed),
         unknown: counts.unknown.load(Relaxed),
+        ..Report::new(latencies, counts.completed.load(Relaxed), took)
     })
 }
 

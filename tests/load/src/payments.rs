@@ -96,6 +96,12 @@ impl Payments {
 
     /// The next transfer, under a new id.
     pub fn draw(&self, numbers: &mut Numbers) -> SubmitRequest {
+        let chosen = self.choose(numbers);
+        transfer(new_id(), &chosen, cents(numbers))
+    }
+
+    /// Between which accounts the next transfer is, by their numbers: the payer, then the payees.
+    pub fn choose(&self, numbers: &mut Numbers) -> Vec<u64> {
         let first = self.pick(numbers);
         let shard = self.shard_of(first);
         let stays = self.cross_shard.map(|percent| numbers.below(100) >= percent);
@@ -117,10 +123,12 @@ impl Payments {
         if numbers.below(2) == 0 {
             chosen.reverse();
         }
-        transfer(new_id(), &chosen, 1 + numbers.below(100))
+        chosen
     }
 
-    fn shard_of(&self, no: u64) -> usize {
+    /// The shard that an account is in, by their numbers.
+    #[must_use]
+    pub fn shard_of(&self, no: u64) -> usize {
         usize::from(account(no).hashed_shard(u16::try_from(self.by_shard.len()).unwrap_or(u16::MAX)).0)
     }
 
@@ -135,6 +143,11 @@ impl Payments {
         let at = numbers.share();
         self.shares.partition_point(|share| *share < at) as u64
     }
+}
+
+/// What a payee of the next transfer receives, in cents.
+pub fn cents(numbers: &mut Numbers) -> u64 {
+    1 + numbers.below(100)
 }
 
 fn transfer(id: TransferId, accounts: &[u64], cents: u64) -> SubmitRequest {
