@@ -15,7 +15,7 @@ use self::{
     footprint::Footprint,
     line::{Line, Options},
 };
-use super::{error::Error, exit::Exit, import::progress, session::Session, up::Stop};
+use super::{error::Error, exit::Exit, import::progress, session::Session, trial, up::Stop};
 use crate::{
     connection::connection,
     log,
@@ -23,16 +23,14 @@ use crate::{
     settings::{Flag, Resolved},
 };
 
-/// What the node logs here unless told otherwise.
-const LOG_LEVEL: &str = "warn,async_nats=error";
-
 /// What it takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Brings up a node with a private nats-server on a temporary folder and loads it; with --nats, loads the deployment that is there. \
 Accounts are opened, and funded by transfers; every transfer has a new id and is waited for until its end; only completed ones \
 count, and the audit must be exact afterwards. What is counted of the machine (CPU, disk, memory) is of this process, so with the \
-load generator, and of the private broker.
+load generator, and of the private broker. Flushes are those of the disk that the kernel counts; where it counts none, as of many \
+virtual disks, they are the durable commits of all databases.
 
 Examples:
   remit bench
@@ -103,7 +101,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
     let resolved = settings(&args, &data, session)?;
     log::start(&resolved.settings.log);
     let node = tokio::select! {
-        node = Box::pin(Node::start(&resolved, Start { create: true })) => node?,
+        node = Box::pin(Node::start(&resolved, Start { create: true, ..Start::default() })) => node?,
         () = stop.asked() => return Ok(Exit::NotKnown),
     };
     let connect = Connect { url: node.client_url().to_owned(), ..connection(&resolved.settings) };
@@ -132,11 +130,7 @@ fn settings(args: &Args, data: &std::path::Path, session: &Session) -> Result<Re
         ("nats.port", "nats.port", Some(crate::broker::free_port().to_string())),
     ];
     let flags = flags.into_iter().filter_map(|(name, key, value)| Some(Flag::new(name, key, value?)));
-    let mut resolved = session.settings(flags)?;
-    if resolved.origins.get("log.level") == Some(&crate::settings::Origin::Default) {
-        resolved.settings.log.level = LOG_LEVEL.to_owned();
-    }
-    Ok(resolved)
+    trial::settings(session, flags)
 }
 
 async fn measure(client: &Client, args: &Args, session: &Session, node: Option<&Node>) -> Result<Exit, Error> {
@@ -180,7 +174,7 @@ async fn one(
     let load = Load { protocol, payments, clients: args.clients, batch: args.batch, warm_up, time };
     let bar = progress::bar(protocol.as_str());
     bar.set_length(args.warm_up + args.seconds);
-    let footprint = || node.map(|node| Footprint::now(node.nats_pid(), node.data())).unwrap_or_default();
+    let footprint = || node.map(|node| Footprint::now(node.nats_pid(), node.data(), node.commits())).unwrap_or_default();
     let before = footprint();
     let report = remit_load::run(client, &load, &|since| bar.set_position(since.as_secs())).await?;
     let used = footprint().since(before);

@@ -80,3 +80,14 @@ pub(super) fn count(number: u64) -> String {
     }
     text
 }
+
+/// To a hundredth: no figure here is known any better.
+pub(super) fn hundredths(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
+/// A count, to be divided.
+#[allow(clippy::cast_precision_loss, reason = "a figure for a person")]
+pub(super) fn as_f64(number: u64) -> f64 {
+    number as f64
+}

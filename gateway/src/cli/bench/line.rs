@@ -6,7 +6,7 @@ use remit_load::Report;
 use serde::Serialize;
 
 use super::footprint::Footprint;
-use crate::cli::render::{self, count};
+use crate::cli::render::{self, as_f64, count, hundredths};
 
 /// What was measured, and how it was run.
 #[derive(Clone, Debug, Serialize)]
@@ -54,17 +54,17 @@ impl Line {
         let each = |total: u64| as_f64(total) / as_f64(submitted);
         Self {
             protocol,
-            transfers_per_s: rounded(report.transfers_per_s),
-            p50_ms: rounded(report.p50_ms),
-            p90_ms: rounded(report.p90_ms),
-            p99_ms: rounded(report.p99_ms),
-            max_ms: rounded(report.max_ms),
+            transfers_per_s: hundredths(report.transfers_per_s),
+            p50_ms: hundredths(report.p50_ms),
+            p90_ms: hundredths(report.p90_ms),
+            p99_ms: hundredths(report.p99_ms),
+            max_ms: hundredths(report.max_ms),
             completed: report.completed,
             rejected: report.rejected,
             compensated: report.compensated,
             unknown: report.unknown,
-            cpu_us_per_transfer: used.cpu.map(|cpu| rounded(cpu.as_secs_f64() * 1e6 / as_f64(submitted))),
-            disk_bytes_per_transfer: used.disk_bytes.map(|bytes| rounded(each(bytes))),
+            cpu_us_per_transfer: used.cpu.map(|cpu| hundredths(cpu.as_secs_f64() * 1e6 / as_f64(submitted))),
+            disk_bytes_per_transfer: used.disk_bytes.map(|bytes| hundredths(each(bytes))),
             flushes_per_transfer: used.flushes.map(|flushes| (each(flushes) * 1e6).round() / 1e6),
             peak_memory_bytes: used.peak_memory_bytes,
             audit_ok,
@@ -113,14 +113,4 @@ pub(super) fn table(lines: &[Line]) -> String {
         ]);
     }
     format!("{}\n(CPU, disk and flushes for each transfer, load generator and broker included)", render::text(&table))
-}
-
-/// To a hundredth: nothing here is known any better.
-fn rounded(number: f64) -> f64 {
-    (number * 100.0).round() / 100.0
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a figure for a person")]
-fn as_f64(number: u64) -> f64 {
-    number as f64
 }
