@@ -174,7 +174,8 @@ async fn one(
     let load = Load { protocol, payments, clients: args.clients, batch: args.batch, warm_up, time };
     let bar = progress::bar(protocol.as_str());
     bar.set_length(args.warm_up + args.seconds);
-    let footprint = || node.map(|node| Footprint::now(node.nats_pid(), node.data(), node.commits())).unwrap_or_default();
+    let footprint =
+        || node.map(|node| Footprint::now(node.nats_pid(), node.data(), node.commits())).unwrap_or_default();
     let before = footprint();
     let report = remit_load::run(client, &load, &|since| bar.set_position(since.as_secs())).await?;
     let used = footprint().since(before);

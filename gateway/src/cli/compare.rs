@@ -38,7 +38,7 @@ Columns:
   peak/s        completed in a second when --clients ask for batches as fast as they can; not where somebody is away
   transfers/s   completed in a second of the payments asked for: all the time, or while somebody is away
   p50, p99      from the moment that a payment is due to the word of its end, whatever that is
-  messages      between actors and doors, for each payment
+  messages      that the bus carried between actors and doors, for each payment; those that a fault took away are not among them
   flushes       commits of databases that are flushed to the disk, for each payment
   aborted       of all payments: rejected, compensated, or without an end within a minute
   held          how long a unit of money could be spent neither by its payer nor by its payee, in the mean: what is held or in \
@@ -47,6 +47,8 @@ transit, summed up over time, divided by what arrived
 longer than a second, though nothing was wrong with any of their own parties
   recovery      from the end of the outage until the last payment that was open then has ended
   audit         whether not one cent was made or lost: a full audit after everything has settled
+
+All of it takes about five minutes.
 
 Examples:
   remit compare
@@ -111,32 +113,45 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
     check(&args, session)?;
     let mut stop = Stop::listen()?;
-    let temporary = tempfile::Builder::new().prefix("remit-compare-").tempdir();
-    let temporary = temporary.map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
-    let folder = args.data.as_deref().unwrap_or(temporary.path());
     let output = session.output();
-    let scripts = Script::ALL.into_iter().filter(|script| args.script == "all" || args.script == script.as_str());
     let mut lines = Vec::new();
-    for script in scripts {
-        let protocols = Protocol::all().filter(|protocol| args.protocol == "all" || protocol.as_str() == args.protocol);
-        for protocol in protocols {
-            let resolved = settings(&args, &folder.join(format!("{}-{protocol}", script.as_str())), session)?;
-            log::start(&resolved.settings.log);
-            let measured = tokio::select! {
-                measured = Box::pin(measure(&args, script, protocol, &resolved)) => measured?,
-                () = stop.asked() => return Ok(Exit::NotKnown),
-            };
-            let line = Line::new(script, protocol, &measured, &args);
-            if output.is_json() {
-                output.json(&line)?;
-            }
-            lines.push(line);
+    for (script, protocol) in rows(&args) {
+        let Some(line) = row(&args, script, protocol, session, &mut stop).await? else { return Ok(Exit::NotKnown) };
+        if output.is_json() {
+            output.json(&line)?;
         }
+        lines.push(line);
     }
     if !output.is_json() {
         output.text(&line::table(&lines))?;
     }
     Ok(if lines.iter().all(|line| line.audit_ok) { Exit::CameTrue } else { Exit::Refused })
+}
+
+fn rows(args: &Args) -> impl Iterator<Item = (Script, Protocol)> {
+    let is_meant = |asked: &str, name: &str| asked == "all" || asked == name;
+    let scripts = Script::ALL.into_iter().filter(move |script| is_meant(&args.script, script.as_str()));
+    scripts.flat_map(move |script| {
+        let protocols = Protocol::all().filter(move |protocol| is_meant(&args.protocol, protocol.as_str()));
+        protocols.map(move |protocol| (script, protocol))
+    })
+}
+
+/// One row of the table, on an empty folder; `None` if it was stopped.
+async fn row(
+    args: &Args,
+    script: Script,
+    protocol: Protocol,
+    session: &Session,
+    stop: &mut Stop,
+) -> Result<Option<Line>, Error> {
+    let temporary = tempfile::Builder::new().prefix("remit-compare-").tempdir();
+    let temporary = temporary.map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
+    let folder = args.data.as_deref().unwrap_or(temporary.path());
+    let resolved = settings(args, &folder.join(format!("{}-{protocol}", script.as_str())), session)?;
+    log::start(&resolved.settings.log);
+    let measured = Box::pin(measure(args, script, protocol, &resolved, stop)).await?;
+    Ok(measured.map(|measured| Line::new(script, protocol, &measured, args)))
 }
 
 /// What clap can't see.

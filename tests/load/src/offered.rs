@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{Crowd, Life, Timeline, WAIT_MS, crowd::Drawn};
 
-/// How much later than asked for a timer may go off by itself. It is not the deployment's time.
+/// How late a timer goes off by itself: that much is not the deployment's time.
 const TIMER: Duration = Duration::from_millis(2);
 
 /// What to offer to a deployment.
@@ -35,7 +35,12 @@ pub struct Offered {
 
 /// Asks for transfers from `begin` on, each by itself, and waits until every one has an end, a minute at most. Calls `progress`
 /// with how long it has lasted.
-pub async fn offer(client: &Client, offered: Offered, begin: Instant, progress: &(dyn Fn(Duration) + Sync)) -> Timeline {
+pub async fn offer(
+    client: &Client,
+    offered: Offered,
+    begin: Instant,
+    progress: &(dyn Fn(Duration) + Sync),
+) -> Timeline {
     let Offered { protocol, mut crowd, per_second, time, deadline_ms } = offered;
     let mut waited_for = JoinSet::new();
     for no in 0.. {
@@ -49,7 +54,7 @@ pub async fn offer(client: &Client, offered: Offered, begin: Instant, progress: 
         let (wait, wait_ms) = (Some(Until::Settled), Some(WAIT_MS));
         let request =
             SubmitRequest { protocol: Some(protocol), deadline_ms: Some(deadline_ms), wait, wait_ms, ..request };
-        let asked = due.max(begin.elapsed().saturating_sub(TIMER));
+        let asked = begin.elapsed().min(due + TIMER);
         let client = client.clone();
         waited_for.spawn(async move {
             let answer = client.transfer_submit(&request).await.ok();

@@ -71,8 +71,8 @@ impl Line {
             messages_per_transfer: each(measured.messages),
             frames_per_transfer: each(measured.frames),
             flushes_per_transfer: each(measured.commits),
-            abort_rate: (timeline.aborted() * 10_000.0).round() / 10_000.0,
-            held_or_in_transit_s: (measured.tied.seconds_of(timeline.moved()) * 10_000.0).round() / 10_000.0,
+            abort_rate: fine(timeline.aborted()),
+            held_or_in_transit_s: fine(measured.tied.seconds_of(timeline.moved())),
             blocked: timeline.blocked(|life| script.hits(life)),
             recovery_s: script.has_window().then(|| hundredths(timeline.recovery(window.to).as_secs_f64())),
             completed: timeline.count(Some(Status::Completed)),
@@ -137,4 +137,9 @@ pub(super) fn table(lines: &[Line]) -> String {
         ]);
     }
     render::text(&table)
+}
+
+/// To a ten-thousandth: for what is a small part of one.
+fn fine(number: f64) -> f64 {
+    (number * 10_000.0).round() / 10_000.0
 }

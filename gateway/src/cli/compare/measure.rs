@@ -1,7 +1,7 @@
 //! One script under one protocol, on a node of its own that begins empty: how fast it goes at most, then the load and the
 //! script, then the audit.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use remit_actors::{bus::Stats, faults::Switch};
 use remit_api::{
@@ -18,7 +18,7 @@ use super::{
     tied::{self, Integral},
 };
 use crate::{
-    cli::{error::Error, import::progress},
+    cli::{error::Error, import::progress, up::Stop},
     connection::connection,
     node::{Node, Start},
     settings::Resolved,
@@ -47,21 +47,29 @@ pub(super) struct Measured {
     pub(super) managers: u16,
 }
 
+/// Measures it; `None` if it was stopped.
 pub(super) async fn measure(
     args: &Args,
     script: Script,
     protocol: Protocol,
     resolved: &Resolved,
-) -> Result<Measured, Error> {
-    let switch = Switch::default();
+    stop: &mut Stop,
+) -> Result<Option<Measured>, Error> {
+    let switch = Switch::new(Script::Nothing.lasting(args.seed));
     let start = Start { create: true, faults: Some(switch.clone()) };
-    let node = Box::pin(Node::start(resolved, start)).await?;
+    let node = tokio::select! {
+        node = Box::pin(Node::start(resolved, start)) => node?,
+        () = stop.asked() => return Ok(None),
+    };
     let connect = Connect { url: node.client_url().to_owned(), ..connection(&resolved.settings) };
     let measured = async {
         let client = Client::connect(&connect).await?;
         Box::pin(on(&node, &client, args, script, protocol, &switch)).await
     };
-    let measured = measured.await;
+    let measured = tokio::select! {
+        measured = measured => measured.map(Some),
+        () = stop.asked() => Ok(None),
+    };
     Box::pin(node.drain()).await;
     measured
 }
@@ -100,7 +108,7 @@ async fn on(
     };
     let timeline = tokio::select! {
         timeline = run => timeline,
-        () = tied::watch(node, begin, &mut integral) => Timeline::default(),
+        never = tied::watch(node, begin, &mut integral) => match never {},
     };
     let after = (node.bus(), node.commits());
     bar.finish_and_clear();

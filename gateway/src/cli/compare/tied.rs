@@ -5,7 +5,7 @@
 //! end of the same unit. By Little's law, that amount summed up over time and divided by all the money that arrived is the mean
 //! time that a unit was tied up.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use remit_actors::guardian::ChildStatus;
 use tokio::time::{Instant, sleep};
@@ -39,10 +39,9 @@ impl Integral {
 }
 
 /// Takes samples of a node from `begin` on, for as long as it is let.
-pub(super) async fn watch(node: &Node, begin: Instant, integral: &mut Integral) {
+pub(super) async fn watch(node: &Node, begin: Instant, integral: &mut Integral) -> Infallible {
     loop {
-        let at = begin.elapsed();
-        integral.sample(at, tied(&node.actors()));
+        integral.sample(begin.elapsed(), tied(&node.actors()));
         sleep(EVERY).await;
     }
 }
