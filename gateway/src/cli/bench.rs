@@ -5,7 +5,7 @@
 mod footprint;
 mod line;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use remit_api::{Client, Connect, audit::RunRequest};
 use remit_core::protocol::Protocol;
@@ -20,7 +20,6 @@ use crate::{
     connection::connection,
     log,
     node::{Node, Start},
-    settings::{Flag, Resolved},
 };
 
 /// What it takes.
@@ -41,12 +40,6 @@ pub(super) struct Args {
     /// Under which protocol, one line each
     #[arg(long, default_value = "all", value_parser = ["saga", "2pc", "events", "all"])]
     protocol: String,
-    /// Account databases [default: 16]
-    #[arg(long, value_name = "N")]
-    shards: Option<u16>,
-    /// Transfer databases [default: 4]
-    #[arg(long, value_name = "N")]
-    managers: Option<u16>,
     /// Accounts
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(4..=100_000_000))]
     accounts: u64,
@@ -71,18 +64,11 @@ pub(super) struct Args {
     /// Of a hundred transfers, how many are between different shards [default: as it comes]
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u64).range(0..=100))]
     cross_shard: Option<u64>,
-    /// How messages go within the node: by the broker as between nodes, or by mailbox
-    #[arg(long, default_value = "jetstream", value_parser = ["jetstream", "local"])]
-    hops: String,
     /// Measure so many times, and show each
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     rounds: u64,
-    /// Where its databases live [default: a temporary folder]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// The private broker's program
-    #[arg(long, value_name = "FILE")]
-    nats_server: Option<PathBuf>,
+    #[command(flatten)]
+    node: trial::NodeArgs,
 }
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
@@ -97,8 +83,8 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
     }
     let temporary = tempfile::Builder::new().prefix("remit-bench-").tempdir();
     let temporary = temporary.map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
-    let data = args.data.clone().unwrap_or_else(|| temporary.path().join("data"));
-    let resolved = settings(&args, &data, session)?;
+    let data = args.node.data.clone().unwrap_or_else(|| temporary.path().join("data"));
+    let resolved = args.node.settings(&data, session)?;
     log::start(&resolved.settings.log);
     let node = tokio::select! {
         node = Box::pin(Node::start(&resolved, Start { create: true, ..Start::default() })) => node?,
@@ -115,22 +101,6 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
     };
     Box::pin(node.drain()).await;
     exit
-}
-
-fn settings(args: &Args, data: &std::path::Path, session: &Session) -> Result<Resolved, Error> {
-    let number = |number: Option<u16>| number.map(|number| number.to_string());
-    let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
-    let flags = [
-        ("--shards", "deployment.shards", number(args.shards)),
-        ("--managers", "deployment.managers", number(args.managers)),
-        ("--hops", "bus.hops", Some(args.hops.clone())),
-        ("--data", "node.data_dir", Some(path(data))),
-        ("--nats-server", "nats.server", args.nats_server.as_deref().map(path)),
-        // A port of its own: it may run beside a node.
-        ("nats.port", "nats.port", Some(crate::broker::free_port().to_string())),
-    ];
-    let flags = flags.into_iter().filter_map(|(name, key, value)| Some(Flag::new(name, key, value?)));
-    trial::settings(session, flags)
 }
 
 async fn measure(client: &Client, args: &Args, session: &Session, node: Option<&Node>) -> Result<Exit, Error> {
@@ -183,7 +153,7 @@ async fn one(
     let audit = client.audit_run(&RunRequest::default()).await?;
     let options = Options {
         shards,
-        managers: args.managers,
+        managers: args.node.managers,
         accounts: args.accounts,
         legs: args.legs,
         clients: args.clients,
@@ -191,7 +161,7 @@ async fn one(
         seconds: args.seconds,
         skew: args.skew.to_string(),
         cross_shard: args.cross_shard,
-        hops: node.map(|_| args.hops.clone()),
+        hops: node.map(|_| args.node.hops.clone()),
     };
     Ok(Line::new(protocol, report, used, audit.ok, options))
 }

@@ -8,21 +8,14 @@ mod measure;
 mod script;
 mod tied;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use remit_api::submit::{DEADLINE_MS_DEFAULT, DEADLINE_MS_MAX, DEADLINE_MS_MIN};
 use remit_core::protocol::Protocol;
 
 use self::{line::Line, measure::measure, script::Script};
 use super::{error::Error, exit::Exit, session::Session, trial, up::Stop};
-use crate::{
-    broker::free_port,
-    log,
-    settings::{Flag, Resolved},
-};
+use crate::log;
 
 /// What it takes.
 #[derive(Debug, clap::Args)]
@@ -75,12 +68,6 @@ pub(super) struct Args {
     /// When a payment is given up, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = DEADLINE_MS_DEFAULT, value_parser = clap::value_parser!(u64).range(DEADLINE_MS_MIN..=DEADLINE_MS_MAX))]
     deadline_ms: u64,
-    /// Account databases [default: 16]
-    #[arg(long, value_name = "N")]
-    shards: Option<u16>,
-    /// Transfer databases [default: 4]
-    #[arg(long, value_name = "N")]
-    managers: Option<u16>,
     /// Accounts, beside those without money, those that are frozen, and the rings
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(4..=10_000_000))]
     accounts: u64,
@@ -96,18 +83,11 @@ pub(super) struct Args {
     /// How long the peak is measured; 0: not at all
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     peak_seconds: u64,
-    /// How messages go within the node: by the broker as between nodes, or by mailbox
-    #[arg(long, default_value = "jetstream", value_parser = ["jetstream", "local"])]
-    hops: String,
     /// What the payments and the faults are drawn from
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
-    /// Keep the databases in this folder, which must be empty or not there [default: a temporary folder]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// The private broker's program
-    #[arg(long, value_name = "FILE")]
-    nats_server: Option<PathBuf>,
+    #[command(flatten)]
+    node: trial::NodeArgs,
 }
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
@@ -147,8 +127,8 @@ async fn row(
 ) -> Result<Option<Line>, Error> {
     let temporary = tempfile::Builder::new().prefix("remit-compare-").tempdir();
     let temporary = temporary.map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
-    let folder = args.data.as_deref().unwrap_or(temporary.path());
-    let resolved = settings(args, &folder.join(format!("{}-{protocol}", script.as_str())), session)?;
+    let folder = args.node.data.as_deref().unwrap_or(temporary.path());
+    let resolved = args.node.settings(&folder.join(format!("{}-{protocol}", script.as_str())), session)?;
     log::start(&resolved.settings.log);
     let measured = Box::pin(measure(args, script, protocol, &resolved, stop)).await?;
     Ok(measured.map(|measured| Line::new(script, protocol, &measured, args)))
@@ -165,26 +145,10 @@ fn check(args: &Args, session: &Session) -> Result<(), Error> {
         return Err(Error::Usage(message));
     }
     let is_empty = |path: &Path| fs::read_dir(path).map_or(!path.exists(), |mut entries| entries.next().is_none());
-    match &args.data {
+    match &args.node.data {
         Some(path) if !is_empty(path) => {
             Err(Error::Usage(format!("{} is not an empty folder; every comparison begins anew", path.display())))
         }
         _ => Ok(()),
     }
-}
-
-fn settings(args: &Args, data: &Path, session: &Session) -> Result<Resolved, Error> {
-    let number = |number: Option<u16>| number.map(|number| number.to_string());
-    let path = |path: &Path| path.to_string_lossy().into_owned();
-    let flags = [
-        ("--shards", "deployment.shards", number(args.shards)),
-        ("--managers", "deployment.managers", number(args.managers)),
-        ("--hops", "bus.hops", Some(args.hops.clone())),
-        ("--data", "node.data_dir", Some(path(data))),
-        ("--nats-server", "nats.server", args.nats_server.as_deref().map(path)),
-        // A port of its own: it may run beside a node.
-        ("nats.port", "nats.port", Some(free_port().to_string())),
-    ];
-    let flags = flags.into_iter().filter_map(|(name, key, value)| Some(Flag::new(name, key, value?)));
-    trial::settings(session, flags)
 }

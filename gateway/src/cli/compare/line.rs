@@ -93,7 +93,7 @@ impl Line {
                 deadline_ms: args.deadline_ms,
                 clients: args.clients,
                 batch: args.batch,
-                hops: args.hops.clone(),
+                hops: args.node.hops.clone(),
                 seed: args.seed,
             },
         }
