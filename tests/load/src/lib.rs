@@ -1,9 +1,12 @@
-//! The load generator behind `remit bench`. It knows the doors only: what it measures is what a client sees.
+//! The load generator behind `remit bench` and `remit compare`. It knows the doors only: what it measures is what a client sees.
 //!
 //! It is honest: accounts are funded by transfers, every id is new, a transfer counts when its end is known, and only if it
 //! completed.
 
+mod crowd;
+mod offered;
 mod payments;
+mod timeline;
 
 use std::{
     sync::{
@@ -30,7 +33,10 @@ use remit_core::{
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use crowd::{Crowd, Drawn};
+pub use offered::{Offered, offer};
 pub use payments::{Payments, Skew, cents};
+pub use timeline::{Life, Timeline};
 
 /// What to do to a deployment.
 #[derive(Clone, Debug)]
@@ -107,6 +113,11 @@ pub fn account(no: u64) -> AccountId {
     AccountId::parse(&format!("load-{no}")).expect("a short plain name is an id")
 }
 
+/// Where deposits come from.
+fn world() -> AccountId {
+    AccountId::parse("load-world").expect("a short plain name is an id")
+}
+
 fn eur() -> Currency {
     Currency::parse("EUR").expect("EUR is a currency")
 }
@@ -122,7 +133,7 @@ pub fn new_id() -> TransferId {
 /// # Errors
 /// The deployment does not take an account, or a deposit.
 pub async fn set_up(client: &Client, accounts: u64, progress: &(dyn Fn(u64) + Sync)) -> Result<(), Error> {
-    let world = AccountId::parse("load-world").map_err(|wrong| Error::invalid("id", wrong.to_string()))?;
+    let world = world();
     let external = OpenRequest { kind: Some(Kind::External), ..OpenRequest::new(world.clone(), eur()) };
     client.account_open(&external).await?;
     let ready = AtomicU64::new(0);
