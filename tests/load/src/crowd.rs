@@ -89,7 +89,7 @@ impl Crowd {
         if percent < RINGS_PERCENT {
             return self.pass_on();
         }
-        let mut request = self.payments.draw(&mut self.numbers);
+        let mut request = self.payments.draw(new_id(), &mut self.numbers);
         let no = self.numbers.below(REFUSED_ACCOUNTS);
         let percent = percent - RINGS_PERCENT;
         if percent < REFUSED_PERCENT {
