@@ -15,7 +15,7 @@ use remit_core::{
 use super::*;
 use crate::message::{
     Address, Answer, AnswerBody, Ask, ChangeAccount, Class, Filter, JournalState, LegWord, Message, Position, Posting,
-    Progress, Question, Standing, Stands, Status, Submit, TraceContext,
+    Progress, Question, Standing, Stands, Status, Submit, Tell, TraceContext,
 };
 
 fn account(name: &str) -> AccountId {
@@ -167,7 +167,7 @@ fn one_of_each() -> Vec<Message> {
         deadline_ms: 86_400_000,
         gateway: u64::MAX,
         ticket: 9,
-        until_settled: true,
+        tell: Tell::End,
     };
     let mut all = vec![Message::Submit(submit)];
     all.extend(Verb::ALL.map(|verb| Message::Command(command(verb, None))));
