@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use futures::future::try_join_all;
@@ -28,7 +28,7 @@ use remit_core::{
     protocol::Protocol,
 };
 use serde::Serialize;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 pub use payments::{Payments, Skew};
 
@@ -98,6 +98,25 @@ fn eur() -> Currency {
 #[must_use]
 pub fn new_id() -> TransferId {
     TransferId(Uuid::now_v7().into_bytes())
+}
+
+/// New time-ordered transfer ids for one client, who asks the system for randomness only once: a system call for each id would be
+/// a good part of what is measured.
+struct Ids(Numbers);
+
+impl Ids {
+    fn new() -> Self {
+        Self(Numbers(Uuid::new_v4().as_u64_pair().1))
+    }
+
+    fn next(&mut self) -> TransferId {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&self.0.mixed().to_le_bytes());
+        random[8..].copy_from_slice(&self.0.mixed().to_le_bytes()[..2]);
+        let ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        TransferId(Builder::from_unix_timestamp_millis(ms, &random).into_uuid().into_bytes())
+    }
 }
 
 /// Opens and funds the accounts of a load. Calls `progress` with how many are ready.
@@ -193,7 +212,7 @@ async fn one_client(
     counts: &Counts,
     progress: &(dyn Fn(Duration) + Sync),
 ) -> Result<Vec<f64>, Error> {
-    let mut latencies = Vec::new();
+    let (mut latencies, mut ids) = (Vec::new(), Ids::new());
     loop {
         let since = begin.elapsed();
         progress(since);
@@ -201,8 +220,9 @@ async fn one_client(
             return Ok(latencies);
         }
         let counted = since >= load.warm_up;
-        let draw = |_| SubmitRequest { protocol: Some(load.protocol), ..load.payments.draw(&mut numbers) };
-        let transfers: Vec<SubmitRequest> = (0..load.batch).map(draw).collect();
+        let mut draw =
+            |_| SubmitRequest { protocol: Some(load.protocol), ..load.payments.draw(ids.next(), &mut numbers) };
+        let transfers: Vec<SubmitRequest> = (0..load.batch).map(&mut draw).collect();
         let count = |status| {
             if counted {
                 counts.count(status)
@@ -268,6 +288,17 @@ fn as_f64(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_s_ids_are_all_different_and_in_the_order_of_time() {
+        let (mut ids, mut others) = (Ids::new(), Ids::new());
+        let mut made: Vec<TransferId> = (0..1_000).flat_map(|_| [ids.next(), others.next()]).collect();
+        let ms = |id: &TransferId| Uuid::from_bytes(id.0).get_timestamp().map(|at| at.to_unix());
+        assert!(made.is_sorted_by_key(ms) && made.iter().all(|id| Uuid::from_bytes(id.0).get_version_num() == 7));
+        made.sort();
+        made.dedup();
+        assert_eq!(made.len(), 2_000);
+    }
 
     #[test]
     fn a_share_of_the_latencies_is_one_of_them() {
