@@ -298,7 +298,7 @@ fn guarding(settings: &Settings, node: &str) -> guardian::Options {
     let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     let (turns, supervision) = (&settings.turns, &settings.supervision);
     guardian::Options {
-        arbiter_threads: usize::from(settings.node.arbiter_threads),
+        arbiter_threads: arbiter_threads(settings.node.arbiter_threads),
         turns: durable::Options {
             batch_messages_max: size(turns.batch_messages_max),
             room: [size(turns.lane_replies_max), size(turns.lane_dos_max), size(turns.lane_submits_max)],
@@ -312,6 +312,17 @@ fn guarding(settings: &Settings, node: &str) -> guardian::Options {
             quarantine_retry_ms: supervision.quarantine_retry_ms,
         },
         ..guardian::Options::new(node)
+    }
+}
+
+/// The threads that the durable actors share.
+///
+/// By default two for each processor, since one of them may be waiting for a flush. Actors that share a thread wait for each
+/// other, so each turn finds more to do, and frames and commits are larger and fewer.
+fn arbiter_threads(set: u16) -> usize {
+    match set {
+        0 => 2 * std::thread::available_parallelism().map_or(1, usize::from),
+        set => usize::from(set),
     }
 }
 
