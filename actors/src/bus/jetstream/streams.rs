@@ -15,7 +15,7 @@ use std::{
 use async_nats::jetstream::{
     Context,
     context::{CreateStreamError, GetStreamError, GetStreamErrorKind},
-    stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType, Stream},
+    stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream},
 };
 use bytes::Bytes;
 use futures::future::join_all;
@@ -52,7 +52,7 @@ pub(in crate::bus) struct Streams {
 
 impl Streams {
     pub(in crate::bus) fn new(context: Context, names: &Names, options: &Options, counters: Arc<Counters>) -> Self {
-        let limits = |name, subjects, max_age, max_bytes, persist_mode| Config {
+        let limits = |name, subjects, max_age, max_bytes| Config {
             name,
             subjects: vec![subjects],
             retention: RetentionPolicy::Limits,
@@ -61,17 +61,12 @@ impl Streams {
             num_replicas: options.replicas,
             max_age,
             max_bytes,
-            persist_mode,
             ..Config::default()
         };
         let bytes = i64::try_from(options.stream_bytes_max).unwrap_or(i64::MAX);
-        // Many frames in one write of the broker's: who misses what it had not written yet when it died asks again. A stream with
-        // replicas does not have it, and a broker before 2.12 does not know it.
-        let together = (options.replicas == 1).then_some(PersistenceMode::Async);
-        let frames =
-            |no| limits(names.stream(no), names.stream_subjects(no), options.stream_age, bytes, together.clone());
+        let frames = |no| limits(names.stream(no), names.stream_subjects(no), options.stream_age, bytes);
         let dead_letters =
-            limits(names.dead_letters(), names.dead_letters_subjects(), DEAD_LETTER_AGE, DEAD_LETTERS_BYTES_MAX, None);
+            limits(names.dead_letters(), names.dead_letters_subjects(), DEAD_LETTER_AGE, DEAD_LETTERS_BYTES_MAX);
         let configs = names.all().map(frames).collect();
         Self {
             context,
@@ -93,9 +88,7 @@ impl Streams {
                 && is.max_bytes == config.max_bytes
                 && is.num_replicas == config.num_replicas
                 && is.subjects == config.subjects;
-            // How it persists can't be changed.
-            let wanted = Config { persist_mode: is.persist_mode.clone(), ..config.clone() };
-            if !same && let Err(error) = self.context.update_stream(wanted).await {
+            if !same && let Err(error) = self.context.update_stream(config).await {
                 warn!(stream = config.name, %error, "a stream keeps its old settings");
             }
         }
