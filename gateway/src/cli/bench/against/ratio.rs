@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_person_sees_each_round_and_the_medians() {
         let comparison = Comparison {
-            protocol: Protocol::Saga,
+            protocol: Protocol::default(),
             form: Form::Fastest,
             clients: 32,
             transfers_per_s: pairs(&[(90_000.0, 3_000.0), (40_000.0, 2_000.0)]),
