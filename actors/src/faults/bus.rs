@@ -36,6 +36,25 @@ impl<L: Later> Bus<L> {
     pub fn cut(&self, is_cut: bool) {
         self.state.lock().is_cut = is_cut;
     }
+
+    /// What becomes of a frame, and counts it.
+    fn fate(&self, to: Address, from: Address) -> Fate {
+        let faults = self.faults.get();
+        if faults.away.is(to) || faults.away.is(from) {
+            self.faults.count(Hit::FrameLost);
+            return Fate::default();
+        }
+        let fate = self.state.lock().fate(faults);
+        match fate.copies {
+            [None, ..] => self.faults.count(Hit::FrameLost),
+            [Some(_), None, None] => {}
+            _ => self.faults.count(Hit::FrameDoubled),
+        }
+        if fate.copies.into_iter().take(2).flatten().any(|ms| ms > 0) {
+            self.faults.count(Hit::FrameLate);
+        }
+        fate
+    }
 }
 
 /// What becomes of one frame: when its copies arrive, in milliseconds from now.
@@ -55,27 +74,6 @@ impl State {
         let second = dice.hits(faults.frame_doubled).then(|| late(dice));
         let stale = dice.hits(faults.frame_stale).then(|| dice.between(1, faults.stale_ms_max));
         Fate { copies: [Some(first), second, stale] }
-    }
-}
-
-impl<L: Later> Bus<L> {
-    /// What becomes of a frame, and counts it.
-    fn fate(&self, to: Address, from: Address) -> Fate {
-        let faults = self.faults.get();
-        if faults.away.is(to) || faults.away.is(from) {
-            self.faults.count(Hit::FrameLost);
-            return Fate::default();
-        }
-        let fate = self.state.lock().fate(faults);
-        match fate.copies {
-            [None, ..] => self.faults.count(Hit::FrameLost),
-            [Some(_), None, None] => {}
-            _ => self.faults.count(Hit::FrameDoubled),
-        }
-        if fate.copies.into_iter().take(2).flatten().any(|ms| ms > 0) {
-            self.faults.count(Hit::FrameLate);
-        }
-        fate
     }
 }
 

@@ -6,14 +6,13 @@ use remit_api::{
     Client, Error,
     account::{ChangeRequest, OpenRequest},
     submit::SubmitRequest,
-    transfer::Status,
 };
 use remit_core::{
     id::{AccountId, ShardNo},
     money::Amount,
 };
 
-use crate::{Numbers, Payments, batch, eur, new_id, set_up, world};
+use crate::{Numbers, Payments, eur, new_id, pay_in, set_up, world};
 
 /// Of a hundred payments, those that a payer without money makes; so many again go to an account that is frozen.
 const REFUSED_PERCENT: u64 = 1;
@@ -74,13 +73,7 @@ impl Crowd {
         let freeze = |no| async move { client.account_freeze(&ChangeRequest::new(frozen(no))).await };
         try_join_all((0..REFUSED_ACCOUNTS).map(freeze)).await?;
         let note = |ring| SubmitRequest::payment(new_id(), world(), in_ring(ring, 0), amount(NOTE), eur());
-        for result in client.transfer_submit_batch_brief(&batch((0..self.rings).map(note).collect())).await? {
-            let deposit = result?;
-            if deposit.status != Status::Completed {
-                return Err(Error::unavailable(format!("the deposit {} is {:?}", deposit.id, deposit.status)));
-            }
-        }
-        Ok(())
+        pay_in(client, (0..self.rings).map(note).collect()).await
     }
 
     /// The next payment.

@@ -172,12 +172,17 @@ pub async fn set_up(client: &Client, accounts: u64, progress: &(dyn Fn(u64) + Sy
     let all: Vec<u64> = (0..accounts).collect();
     for some in all.chunks(4_096) {
         let deposit = |no: &u64| SubmitRequest::payment(new_id(), world.clone(), account(*no), amount, eur());
-        let request = batch(some.iter().map(deposit).collect());
-        for result in client.transfer_submit_batch_brief(&request).await? {
-            let deposited = result?;
-            if deposited.status != Status::Completed {
-                return Err(Error::unavailable(format!("the deposit {} is {:?}", deposited.id, deposited.status)));
-            }
+        pay_in(client, some.iter().map(deposit).collect()).await?;
+    }
+    Ok(())
+}
+
+/// Makes deposits, up to 8,192 of them, each of which must complete.
+async fn pay_in(client: &Client, deposits: Vec<SubmitRequest>) -> Result<(), Error> {
+    for result in client.transfer_submit_batch_brief(&batch(deposits)).await? {
+        let deposited = result?;
+        if deposited.status != Status::Completed {
+            return Err(Error::unavailable(format!("the deposit {} is {:?}", deposited.id, deposited.status)));
         }
     }
     Ok(())
