@@ -27,8 +27,8 @@ use super::{
 };
 use crate::genesis::Genesis;
 
-/// The version of the file's format; a file of a newer one is refused.
-const FORMAT: i64 = 2;
+/// The version of the file's format; a file of another one is refused.
+pub const FORMAT: u32 = 2;
 /// "RMIT", so that `file` and `sqlite3` can tell whose a file is.
 const APPLICATION_ID: i64 = 0x524d_4954;
 /// After so many pages of 4 KiB the write-ahead log is copied into the file.
@@ -106,7 +106,7 @@ impl<E: Record> Sqlite<E> {
         let foreign = |what: String| Err(Error::Foreign { what: format!("{} {what}", path.display()) });
         match (application, format, tables) {
             (0, 0, 0) => Ok(true),
-            (APPLICATION_ID, FORMAT, _) => Ok(false),
+            (APPLICATION_ID, known, _) if known == i64::from(FORMAT) => Ok(false),
             (APPLICATION_ID, other, _) => foreign(format!("has format {other}, this version knows {FORMAT}")),
             _ => foreign("is a database of another program".into()),
         }
