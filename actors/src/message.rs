@@ -92,8 +92,34 @@ pub struct Submit {
     pub gateway: u64,
     /// That gateway's number for whoever waits there; every word about it bears the same.
     pub ticket: u64,
-    /// Whether that gateway wants to be told of the end too.
-    pub until_settled: bool,
+    /// What that gateway wants to be told.
+    pub tell: Tell,
+}
+
+/// What a gateway is told of a transfer that is taken. That it is not, it is always told; and so is, of one that is recorded
+/// already, how it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Tell {
+    /// That it is on disk.
+    Accepted,
+    /// That it is on disk, and its end.
+    Both,
+    /// Its end alone: whoever waits longer than it takes has no use for the first word.
+    End,
+}
+
+impl Tell {
+    /// Whether it is told that the transfer is on disk.
+    #[must_use]
+    pub const fn acceptance(self) -> bool {
+        matches!(self, Self::Accepted | Self::Both)
+    }
+
+    /// Whether it is told of the end.
+    #[must_use]
+    pub const fn end(self) -> bool {
+        matches!(self, Self::Both | Self::End)
+    }
 }
 
 /// How a transfer stands, for a gateway that asked or waits.

@@ -5,11 +5,13 @@
 //! - `session`: settings, the connection, and the currencies that amounts are written in; `words`: reading arguments;
 //! - `output` and `render`: tables for people, bodies as JSON for programs;
 //! - `up`: a node; `import`: a file of payments; `demo`: all of it at once; `bench`: how
-//!   fast; `simulate`: all of it going wrong; the rest asks one thing each.
+//!   fast; `compare`: which protocol; `simulate`: all of it going wrong; the rest asks one thing each; `trial`: what those that
+//!   bring up a node of their own start it with.
 
 mod account;
 mod audit;
 mod bench;
+mod compare;
 mod completions;
 mod config;
 mod demo;
@@ -24,6 +26,7 @@ mod session;
 mod shard;
 mod simulate;
 mod transfer;
+mod trial;
 mod up;
 mod words;
 
@@ -99,6 +102,8 @@ enum Command {
     Deployment,
     /// Measure a deployment under load
     Bench(bench::Args),
+    /// Measure the protocols against each other, while all is well and while something is wrong
+    Compare(compare::Args),
     /// Break a simulated deployment in every way there is, and see that money is safe
     Simulate(simulate::Args),
     /// Settings
@@ -140,6 +145,7 @@ async fn run(command: Command, session: &Session) -> Result<Exit, Error> {
         Command::Shard(shard::Command::List) => shard::list(session).await,
         Command::Deployment => deployment::run(session).await,
         Command::Bench(args) => Box::pin(bench::run(args, session)).await,
+        Command::Compare(args) => Box::pin(compare::run(args, session)).await,
         Command::Simulate(args) => simulate::run(&args, session),
         Command::Config(config::Command::Show) => config::show(session),
         Command::Completions(args) => completions::run(&args, Cli::command(), session),

@@ -9,7 +9,7 @@ pub mod founding;
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use remit_actors::{
-    bus::{Bus, NodeBus, Options as BusOptions},
+    bus::{self, Bus, NodeBus, Options as BusOptions},
     durable,
     faults::{self, Dice, Faults, Switch},
     guardian::{self, ChildStatus, Guardian, Limits, State},
@@ -38,10 +38,12 @@ const FRAME_MESSAGES_MAX: usize = 4_096;
 const FRAMES: u64 = 0;
 
 /// How a node is started.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Start {
     /// Whether a new deployment may be made on a broker that is not private (R16).
     pub create: bool,
+    /// Faults in place of those of the settings, which the starter may change while it runs.
+    pub faults: Option<Switch>,
 }
 
 /// A running node.
@@ -138,12 +140,9 @@ impl Node {
         options.stream_age = Duration::from_millis(settings.bus.stream_age_ms);
         let bus = NodeBus::start(client.clone(), options).await?;
 
-        let faults = Faults::from(&settings.faults);
-        if faults.hit_frames() || faults.hit_commits() {
-            tracing::warn!(?faults, "things go wrong here on purpose: this node is for trials");
-        }
-        let way = way(&bus, faults);
-        let databases = Databases::new(settings, &genesis, dir, &name, founded.is_new);
+        let faults = start.faults.or_else(|| faults_of(settings));
+        let way = way(&bus, faults.as_ref());
+        let databases = Databases::new(settings, &genesis, dir, &name, founded.is_new, faults);
         let guardian =
             Guardian::start(guarding(settings, &name), databases.children(), way.clone()).map_err(Error::Guardian)?;
         for (address, inlet) in guardian.inlets() {
@@ -196,6 +195,19 @@ impl Node {
     #[must_use]
     pub fn actors(&self) -> Vec<ChildStatus> {
         self.guardian.status()
+    }
+
+    /// How often its actors' databases have committed rows: each of these commits was flushed to the disk. Those of an actor that
+    /// failed are forgotten.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.actors().iter().map(|actor| actor.commits).sum()
+    }
+
+    /// What its bus has done since it started.
+    #[must_use]
+    pub fn bus(&self) -> bus::Stats {
+        self.bus.stats()
     }
 
     /// Ends it in order: the door, the managers, the shards, the bus, the broker. What is cut off by the bound goes on
@@ -265,14 +277,22 @@ async fn connect_to(connect: &remit_api::Connect, name: &str) -> Result<async_na
     connected.map_err(|error| Error::Connection(remit_api::connect::refused(connect, &error)))
 }
 
-/// The bus as the actors and the door have it: with faults on it, if there are to be any.
-fn way(bus: &Arc<NodeBus>, faults: Faults) -> Arc<dyn Bus> {
-    let below = Arc::clone(bus) as Arc<dyn Bus>;
-    if !faults.hit_frames() {
-        return below;
+/// The faults that are set; `None` if there are none, and then nothing stands in anybody's way.
+fn faults_of(settings: &Settings) -> Option<Switch> {
+    let faults = Faults::from(&settings.faults);
+    if !faults.hit_frames() && !faults.hit_commits() {
+        return None;
     }
+    tracing::warn!(?faults, "things go wrong here on purpose: this node is for trials");
+    Some(Switch::new(faults))
+}
+
+/// The bus as the actors and the door have it: with faults on it, if there are to be any.
+fn way(bus: &Arc<NodeBus>, faults: Option<&Switch>) -> Arc<dyn Bus> {
+    let below = Arc::clone(bus) as Arc<dyn Bus>;
+    let Some(faults) = faults else { return below };
     let timed = faults::Timed::new(below, Handle::current());
-    Arc::new(faults::Bus::new(timed, Switch::new(faults), Dice::new(faults.seed, FRAMES)))
+    Arc::new(faults::Bus::new(timed, faults.clone(), Dice::new(faults.get().seed, FRAMES)))
 }
 
 async fn wait_until_up(guardian: &guardian::Handle) -> Result<(), Error> {
@@ -298,7 +318,7 @@ fn guarding(settings: &Settings, node: &str) -> guardian::Options {
     let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     let (turns, supervision) = (&settings.turns, &settings.supervision);
     guardian::Options {
-        arbiter_threads: usize::from(settings.node.arbiter_threads),
+        arbiter_threads: arbiter_threads(settings.node.arbiter_threads),
         turns: durable::Options {
             batch_messages_max: size(turns.batch_messages_max),
             room: [size(turns.lane_replies_max), size(turns.lane_dos_max), size(turns.lane_submits_max)],
@@ -312,6 +332,17 @@ fn guarding(settings: &Settings, node: &str) -> guardian::Options {
             quarantine_retry_ms: supervision.quarantine_retry_ms,
         },
         ..guardian::Options::new(node)
+    }
+}
+
+/// The threads that the durable actors share.
+///
+/// By default two for each processor, since one of them may be waiting for a flush. Actors that share a thread wait for each
+/// other, so each turn finds more to do, and frames and commits are larger and fewer.
+fn arbiter_threads(set: u16) -> usize {
+    match set {
+        0 => 2 * std::thread::available_parallelism().map_or(1, usize::from),
+        set => usize::from(set),
     }
 }
 

@@ -130,8 +130,23 @@ impl fmt::Display for InvalidId {
 impl core::error::Error for InvalidId {}
 
 /// A transfer's id: a UUID that the client made, and the idempotency key behind every door.
+///
+/// It is written as one number, since an array is written item by item; where integers have a fixed size, the bytes are the same.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "u128", into = "u128")]
 pub struct TransferId(pub [u8; 16]);
+
+impl From<u128> for TransferId {
+    fn from(number: u128) -> Self {
+        Self(number.to_le_bytes())
+    }
+}
+
+impl From<TransferId> for u128 {
+    fn from(id: TransferId) -> Self {
+        Self::from_le_bytes(id.0)
+    }
+}
 
 impl TransferId {
     /// The manager partition that keeps this transfer, among `partitions`: a stable hash of all 16 bytes.

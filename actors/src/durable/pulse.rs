@@ -16,6 +16,7 @@ pub struct Pulse {
     /// When the present turn began, in milliseconds since `born` and one more; 0 between turns.
     busy_since: AtomicU64,
     turns: AtomicU64,
+    commits: AtomicU64,
     position: Mutex<Position>,
 }
 
@@ -25,6 +26,7 @@ impl Default for Pulse {
             born: Instant::now(),
             busy_since: AtomicU64::new(0),
             turns: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
             position: Mutex::default(),
         }
     }
@@ -44,6 +46,9 @@ impl Pulse {
 
     /// Notes that a turn has ended.
     pub fn ends(&self, position: Position) {
+        if position.seq > self.position.lock().seq {
+            self.commits.fetch_add(1, Relaxed);
+        }
         self.opened(position);
         self.turns.fetch_add(1, Relaxed);
     }
@@ -61,6 +66,12 @@ impl Pulse {
         self.turns.load(Relaxed)
     }
 
+    /// How many of them committed rows: each such commit was flushed to the disk before the turn ended.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Relaxed)
+    }
+
     /// Where the actor stood after the last of them.
     #[must_use]
     pub fn position(&self) -> Position {
@@ -69,5 +80,24 @@ impl Pulse {
 
     fn age_ms(&self) -> u64 {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use remit_core::id::Seq;
+
+    use super::*;
+
+    #[test]
+    fn a_turn_that_writes_no_row_is_no_commit() {
+        let pulse = Pulse::default();
+        let at = |seq| Position { seq: Seq(seq), ..Position::default() };
+        pulse.opened(at(7));
+        for seq in [7, 9, 9, 10] {
+            pulse.begins();
+            pulse.ends(at(seq));
+        }
+        assert_eq!((pulse.turns(), pulse.commits()), (4, 2));
     }
 }

@@ -1,27 +1,30 @@
 //! What may go wrong, made to go wrong on purpose: one vocabulary for the simulator, for tests with real processes, and for a
 //! node whose operator wants to see it cope.
 //!
-//! [`Faults`] says how often what happens. [`Bus`] wraps whatever takes frames away: they are lost, doubled, late (and so
-//! reordered), or come again when everyone has forgotten them. [`Store`] wraps whatever has the tables: a commit fails, or
-//! succeeds and nobody is told, or takes long. All of it is drawn from a seed.
+//! [`Faults`] says how often what happens, and who is [`Away`]. [`Bus`] wraps whatever takes frames away: they are lost, doubled,
+//! late (and so reordered), or come again when everyone has forgotten them. [`Store`] wraps whatever has the tables: a commit
+//! fails, or succeeds and nobody is told, or takes long. All of it is drawn from a seed, changed while it goes on by a [`Switch`],
+//! and counted there.
 
+mod away;
 mod bus;
 mod dice;
 mod store;
+mod switch;
 
-use std::sync::Arc;
-
-use parking_lot::Mutex;
-
+pub use away::Away;
 pub use bus::{Bus, Later, Timed};
 pub use dice::{Chance, Dice};
 pub use store::Store;
+pub use switch::{Hits, Switch};
 
 /// How often what goes wrong; by default nothing ever does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// What all of it is drawn from.
     pub seed: u64,
+    /// Whose frames, from it and to it, never arrive.
+    pub away: Away,
     /// A frame never arrives.
     pub frame_lost: Chance,
     /// A frame arrives twice.
@@ -48,35 +51,13 @@ impl Faults {
     /// Whether anything may go wrong with frames.
     #[must_use]
     pub fn hit_frames(&self) -> bool {
-        [self.frame_lost, self.frame_doubled, self.frame_late, self.frame_stale].iter().any(|chance| chance.is_any())
+        let chances = [self.frame_lost, self.frame_doubled, self.frame_late, self.frame_stale];
+        self.away != Away::Nobody || chances.iter().any(|chance| chance.is_any())
     }
 
     /// Whether anything may go wrong with commits.
     #[must_use]
     pub fn hit_commits(&self) -> bool {
         [self.commit_fails, self.commit_unheard, self.commit_slow].iter().any(|chance| chance.is_any())
-    }
-}
-
-/// The faults of all wrappers that share it: set here, changed everywhere at once.
-#[derive(Clone, Debug, Default)]
-pub struct Switch(Arc<Mutex<Faults>>);
-
-impl Switch {
-    /// From the beginning these.
-    #[must_use]
-    pub fn new(faults: Faults) -> Self {
-        Self(Arc::new(Mutex::new(faults)))
-    }
-
-    /// From now on these.
-    pub fn set(&self, faults: Faults) {
-        *self.0.lock() = faults;
-    }
-
-    /// Those of this moment.
-    #[must_use]
-    pub fn get(&self) -> Faults {
-        *self.0.lock()
     }
 }

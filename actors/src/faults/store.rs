@@ -9,7 +9,7 @@ use remit_core::{
     money::Currency,
 };
 
-use super::{Dice, Switch};
+use super::{Dice, Switch, switch::Hit};
 use crate::store::{
     Error,
     books::{Flush, Newest, ShardTables},
@@ -42,10 +42,15 @@ impl<T: Journal> Journal for Store<T> {
             sleep(Duration::from_millis(self.dice.between(1, faults.slow_ms_max)));
         }
         if self.dice.hits(faults.commit_fails) {
+            self.faults.count(Hit::CommitFailed);
             return Err(Error::Crashed);
         }
         self.tables.commit()?;
-        if self.dice.hits(faults.commit_unheard) { Err(Error::Crashed) } else { Ok(()) }
+        if self.dice.hits(faults.commit_unheard) {
+            self.faults.count(Hit::CommitFailed);
+            return Err(Error::Crashed);
+        }
+        Ok(())
     }
 
     fn head(&mut self) -> Result<Head, Error> {
@@ -60,8 +65,8 @@ impl<T: Journal> Journal for Store<T> {
         self.tables.append(row)
     }
 
-    fn link(&mut self, seq: Seq, hash: Hash) -> Result<(), Error> {
-        self.tables.link(seq, hash)
+    fn link(&mut self, seq: Seq, hash: Hash, lines: &[u8]) -> Result<(), Error> {
+        self.tables.link(seq, hash, lines)
     }
 
     fn set_epoch(&mut self, epoch: Epoch) -> Result<(), Error> {

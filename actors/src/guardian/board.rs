@@ -58,6 +58,8 @@ pub struct ChildStatus {
     pub generation: u64,
     /// Turns that the present incarnation has ended.
     pub turns: u64,
+    /// Of these, those that committed rows, and flushed them to the disk.
+    pub commits: u64,
     /// How long its present turn has taken so far, in milliseconds; `None` between turns.
     pub busy_ms: Option<u64>,
     /// Messages that wait for a turn.
@@ -153,6 +155,7 @@ impl Board {
             state: if stuck { State::Stuck } else { row.state },
             generation: row.generation,
             turns: row.pulse.turns(),
+            commits: row.pulse.commits(),
             busy_ms,
             queue_depth: row.entrance.waiting(),
             dropped: row.entrance.dropped(),

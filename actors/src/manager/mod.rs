@@ -147,10 +147,12 @@ impl<T: TransferTables> Manager<T> {
         let transfer = Transfer::new(start, self.no, begun);
         let mut open = Open::new(transfer, now.plus_ms(self.options.retry_first_ms));
         open.trace = trace;
-        if submit.until_settled {
+        if submit.tell.end() {
             open.watchers.push((submit.gateway, submit.ticket));
         }
-        stands(submit, Stands::Recorded(open.progress(now, self.options.overdue_ms)), out);
+        if submit.tell.acceptance() {
+            stands(submit, Stands::Recorded(open.progress(now, self.options.overdue_ms)), out);
+        }
         self.by_begin.insert(begun, submit.id);
         self.wheel.put(open.look_at(), submit.id);
         self.open.insert(submit.id, open);
@@ -165,7 +167,7 @@ impl<T: TransferTables> Manager<T> {
                 differs if differs.is_empty() => {
                     let watcher = (submit.gateway, submit.ticket);
                     let is_new = !open.watchers.contains(&watcher) && open.watchers.len() < WATCHERS_MAX;
-                    if submit.until_settled && is_new {
+                    if submit.tell.end() && is_new {
                         open.watchers.push(watcher);
                     }
                     Stands::Recorded(open.progress(now, self.options.overdue_ms))

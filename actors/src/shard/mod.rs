@@ -71,9 +71,10 @@ impl<T: ShardTables> Shard<T> {
             Verb::PostHold => self.books.leg(command.id)?.cloned(),
             _ => self.books.recent_leg(command.id).cloned(),
         };
+        let place = self.books.find(&command.terms.account)?;
         loop {
             let transit = self.books.transit(command.terms.currency);
-            let account = self.books.account(&command.terms.account)?.map(|record| &record.account);
+            let account = place.map(|place| &self.books.at(place).account);
             let decision = ledger::decide(command, known.as_ref(), account, &transit);
             let Some(change) = decision.change else { return Ok(decision.answer) };
             let after = change.after.map(|(balances, transit)| After {
@@ -87,7 +88,7 @@ impl<T: ShardTables> Shard<T> {
             let terms = known.as_ref().map_or(&command.terms, |leg| &leg.terms).clone();
             let (id, memo) = (command.id, command.memo.clone());
             let entry = LegEntry { id, state: change.state, terms, memo, after };
-            if self.books.record_leg(now, entry)? {
+            if self.books.record_leg(now, entry, place)? {
                 return Ok(decision.answer);
             }
             // It has a record already, which memory had forgotten; should none be found all the same, the index is broken.

@@ -4,7 +4,7 @@
 //! forgotten (R2), then it is applied here. Opening applies the same rows through the same function. Balances go to their
 //! table in bulk, with the position that they stand for, every `flush_rows` rows.
 
-use std::{collections::BTreeMap, mem};
+use std::collections::BTreeMap;
 
 use remit_core::{
     account::Account,
@@ -16,12 +16,13 @@ use remit_core::{
     money::{Amount, Currency},
     planted,
 };
-use rustc_hash::FxHashMap;
 
+mod accounts;
 mod beyond;
 mod recount;
 
-use self::beyond::Beyond;
+pub use self::accounts::Place;
+use self::{accounts::Accounts, beyond::Beyond};
 use super::{
     Error,
     journal::{Head, Journal, Log, corrupt},
@@ -99,7 +100,7 @@ pub struct BooksOptions {
 
 impl Default for BooksOptions {
     fn default() -> Self {
-        Self { accounts_max: 1_000_000, legs_max: 200_000, flush_rows: 8_000 }
+        Self { accounts_max: 100_000, legs_max: 20_000, flush_rows: 8_000 }
     }
 }
 
@@ -107,23 +108,13 @@ impl Default for BooksOptions {
 pub struct Books<T: ShardTables> {
     log: Log<T>,
     options: BooksOptions,
-    accounts: FxHashMap<AccountId, Cached>,
-    /// Accounts changed since the last bulk write.
-    changed: Vec<AccountId>,
-    /// Counts bulk writes and evictions, to tell how long an account has not been used.
-    round: u32,
+    accounts: Accounts,
     flushed: Seq,
     legs: Recent<LegId, Leg>,
     transits: BTreeMap<Currency, Transit>,
     debits: OpenDebits,
     beyond: Beyond,
     verified: Seq,
-}
-
-struct Cached {
-    record: AccountRecord,
-    is_changed: bool,
-    used: u32,
 }
 
 impl<T: ShardTables> Books<T> {
@@ -145,9 +136,7 @@ impl<T: ShardTables> Books<T> {
         let mut books = Self {
             log,
             options,
-            accounts: FxHashMap::default(),
-            changed: Vec::new(),
-            round: 0,
+            accounts: Accounts::default(),
             flushed,
             legs: Recent::new(options.legs_max),
             transits,
@@ -194,46 +183,21 @@ impl<T: ShardTables> Books<T> {
         if self.log.staged_rows() > 0 && self.log.staged_seq().0 - self.flushed.0 >= self.options.flush_rows {
             self.flush()?;
         }
-        self.evict();
+        self.accounts.evict(self.options.accounts_max);
         self.log.commit()
     }
 
     fn flush(&mut self) -> Result<(), Error> {
         let seq = self.log.staged_seq();
+        let mut accounts: Vec<_> = self.accounts.changed().collect();
         // In the order of the table, so that neighbours share its pages.
-        self.changed.sort_unstable();
-        let accounts = self.changed.iter().filter_map(|id| Some((id, &self.accounts.get(id)?.record))).collect();
+        accounts.sort_unstable_by_key(|(id, _)| *id);
         let stands_for = if planted!(BulkWriteAhead) { seq.next() } else { seq };
         let flush = Flush { seq: stands_for, accounts, transits: &self.transits, debits: &self.debits };
         self.log.tables.write_balances(&flush)?;
-        for id in self.changed.drain(..) {
-            if let Some(cached) = self.accounts.get_mut(&id) {
-                cached.is_changed = false;
-            }
-        }
+        self.accounts.written();
         self.flushed = seq;
-        self.round += 1;
         Ok(())
-    }
-
-    /// Forgets accounts that have not been used for longest, down to the bound and an eighth more, so that the next look
-    /// through all of them is not soon. Those that have changed since the last bulk write stay; the table has the others.
-    fn evict(&mut self) {
-        let most = self.options.accounts_max;
-        let unchanged = self.accounts.len() - self.changed.len();
-        if unchanged <= most {
-            return;
-        }
-        let mut too_many = unchanged - (most - most / 8);
-        self.round += 1;
-        for idle in [8, 2, 0] {
-            let used_before = self.round.saturating_sub(idle);
-            self.accounts.retain(|_, cached| {
-                let goes = too_many > 0 && !cached.is_changed && cached.used < used_before;
-                too_many -= usize::from(goes);
-                !goes
-            });
-        }
     }
 
     /// An account with the row that last changed it.
@@ -241,20 +205,25 @@ impl<T: ShardTables> Books<T> {
     /// # Errors
     /// The database failed.
     pub fn account(&mut self, id: &AccountId) -> Result<Option<&AccountRecord>, Error> {
-        Ok(self.cached(id)?.map(|cached| &cached.record))
+        Ok(self.find(id)?.map(|place| self.accounts.at(place)))
     }
 
-    fn cached(&mut self, id: &AccountId) -> Result<Option<&mut Cached>, Error> {
-        if !self.accounts.contains_key(id) {
-            let Some(record) = self.log.tables.account(id)? else { return Ok(None) };
-            self.accounts.insert(id.clone(), Cached { record, is_changed: false, used: 0 });
+    /// Where memory holds an account, from the table if need be; good for the rest of the turn.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn find(&mut self, id: &AccountId) -> Result<Option<Place>, Error> {
+        if let Some(place) = self.accounts.find(id) {
+            return Ok(Some(place));
         }
-        let used = self.round;
-        let mut cached = self.accounts.get_mut(id);
-        if let Some(cached) = &mut cached {
-            cached.used = used;
-        }
-        Ok(cached)
+        let record = self.log.tables.account(id)?;
+        Ok(record.map(|record| self.accounts.take(id.clone(), record)))
+    }
+
+    /// The account at a place.
+    #[must_use]
+    pub fn at(&self, place: Place) -> &AccountRecord {
+        self.accounts.at(place)
     }
 
     /// The in-transit account of a currency.
@@ -287,18 +256,19 @@ impl<T: ShardTables> Books<T> {
         Ok(self.legs.get(&id))
     }
 
-    /// Records a leg's first or last record; `false` if it has one already that memory had forgotten (R2).
+    /// Records a leg's first or last record, whose account is at this place, if there is one; `false` if it has one already that
+    /// memory had forgotten (R2).
     ///
     /// # Errors
     /// The database failed.
-    pub fn record_leg(&mut self, at: Time, mut leg: LegEntry) -> Result<bool, Error> {
-        if let Some(after) = &mut leg.after {
-            after.previous = self.cached(&leg.terms.account)?.and_then(|cached| cached.record.last);
+    pub fn record_leg(&mut self, at: Time, mut leg: LegEntry, place: Option<Place>) -> Result<bool, Error> {
+        if let (Some(after), Some(place)) = (&mut leg.after, place) {
+            after.previous = self.accounts.at(place).last;
         }
-        match self.log.append(at, ShardEntry::Leg(leg))? {
-            Some(row) => self.apply(&row).map(|()| true),
-            None => Ok(false),
-        }
+        let Some(Row { seq, entry: ShardEntry::Leg(leg), .. }) = self.log.append(at, ShardEntry::Leg(leg))? else {
+            return Ok(false);
+        };
+        self.apply_leg(seq, &leg, place).map(|()| true)
     }
 
     /// Records an account command with what came of it; `false` if its `command_id` is recorded already.
@@ -306,7 +276,7 @@ impl<T: ShardTables> Books<T> {
     /// # Errors
     /// The database failed.
     pub fn record_account(&mut self, at: Time, mut entry: AccountEntry) -> Result<bool, Error> {
-        entry.previous = self.cached(&entry.account)?.and_then(|cached| cached.record.last);
+        entry.previous = self.account(&entry.account)?.and_then(|record| record.last);
         // What is undecided is memory's business: it is not in the row, so it must not be in the row's link either.
         if let Ok(account) = &mut entry.outcome {
             account.balances.undecided = 0;
@@ -334,7 +304,8 @@ impl<T: ShardTables> Books<T> {
     /// The database failed.
     pub fn ended(&mut self, partition: PartitionNo, mark: &LowWater) -> Result<(), Error> {
         for debit in self.debits.take_ended(partition, mark) {
-            self.decided(&debit.account, debit.currency, debit.amount)?;
+            let place = self.there(&debit.account)?;
+            self.decided(place, &debit.account, debit.currency, debit.amount);
         }
         Ok(())
     }
@@ -343,7 +314,10 @@ impl<T: ShardTables> Books<T> {
     fn apply(&mut self, row: &Row<ShardEntry>) -> Result<(), Error> {
         match &row.entry {
             ShardEntry::Common(_) => Ok(()),
-            ShardEntry::Leg(leg) => self.apply_leg(row.seq, leg),
+            ShardEntry::Leg(leg) => {
+                let place = leg.after.map(|_| self.find(&leg.terms.account)).transpose()?.flatten();
+                self.apply_leg(row.seq, leg, place)
+            }
             ShardEntry::Account(AccountEntry { account, outcome: Ok(after), previous, .. }) => {
                 self.apply_account(row.seq, account, after, *previous)
             }
@@ -351,13 +325,14 @@ impl<T: ShardTables> Books<T> {
         }
     }
 
-    fn apply_leg(&mut self, seq: Seq, leg: &LegEntry) -> Result<(), Error> {
+    fn apply_leg(&mut self, seq: Seq, leg: &LegEntry, place: Option<Place>) -> Result<(), Error> {
         let LegEntry { id, state, terms, after, .. } = leg;
         self.legs.put(*id, Leg { state: *state, terms: terms.clone() });
         let Some(after) = after else { return Ok(()) };
+        let Some(place) = place else { return Err(not_there(&terms.account)) };
         let entry = Entry::of(*state, terms.direction, terms.amount);
         let transit = entry.on_transit(&self.transit(terms.currency));
-        let record = self.changing(&terms.account)?;
+        let record = self.accounts.change(place);
         let balances = entry.on_account(&record.account.balances);
         let (Some(transit), Some(balances)) = (transit, balances) else {
             return Err(corrupt(format!("row {} leaves 63 bits", seq.0)));
@@ -373,39 +348,33 @@ impl<T: ShardTables> Books<T> {
         self.transits.insert(terms.currency, transit);
         match state {
             State::Debited => {
-                self.undecided(&terms.account, terms.currency, terms.amount)?;
+                self.undecided(place, terms);
                 self.debits.add(OpenDebit::of(*id, terms));
             }
             State::Compensated if self.debits.remove(*id, terms.partition, terms.begun).is_some() => {
-                self.decided(&terms.account, terms.currency, terms.amount)?;
+                self.decided(place, &terms.account, terms.currency, terms.amount);
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn undecided(&mut self, account: &AccountId, currency: Currency, amount: Amount) -> Result<(), Error> {
-        let mut beyond = mem::take(&mut self.beyond);
-        let undecided = &mut self.changing(account)?.account.balances.undecided;
-        *undecided = beyond.plus(account, *undecided, amount);
-        self.beyond = beyond;
-        self.transits.entry(currency).or_default().undecided += i128::from(amount.get());
-        Ok(())
+    fn undecided(&mut self, place: Place, terms: &Terms) {
+        let undecided = &mut self.accounts.change(place).account.balances.undecided;
+        *undecided = self.beyond.plus(&terms.account, *undecided, terms.amount);
+        self.transits.entry(terms.currency).or_default().undecided += i128::from(terms.amount.get());
     }
 
-    fn decided(&mut self, account: &AccountId, currency: Currency, amount: Amount) -> Result<(), Error> {
-        let mut beyond = mem::take(&mut self.beyond);
-        let undecided = &mut self.changing(account)?.account.balances.undecided;
-        *undecided = beyond.minus(account, *undecided, amount);
-        self.beyond = beyond;
+    fn decided(&mut self, place: Place, account: &AccountId, currency: Currency, amount: Amount) {
+        let undecided = &mut self.accounts.change(place).account.balances.undecided;
+        *undecided = self.beyond.minus(account, *undecided, amount);
         self.transits.entry(currency).or_default().undecided -= i128::from(amount.get());
-        Ok(())
     }
 
     fn apply_account(&mut self, seq: Seq, id: &AccountId, after: &Account, previous: Option<Seq>) -> Result<(), Error> {
-        match self.cached(id)? {
-            Some(_) => {
-                let record = self.changing(id)?;
+        match self.find(id)? {
+            Some(place) => {
+                let record = self.accounts.change(place);
                 follows(seq, previous, record.last)?;
                 // Its money is the journal's business, not the command's.
                 record.account = Account { balances: record.account.balances, ..after.clone() };
@@ -413,25 +382,17 @@ impl<T: ShardTables> Books<T> {
             }
             None => {
                 let record = AccountRecord { account: after.clone(), last: Some(seq) };
-                self.accounts.insert(id.clone(), Cached { record, is_changed: true, used: self.round });
-                self.changed.push(id.clone());
+                let place = self.accounts.take(id.clone(), record);
+                self.accounts.change(place);
                 self.transits.entry(after.currency).or_default();
             }
         }
         Ok(())
     }
 
-    /// An account that is about to change.
-    fn changing(&mut self, id: &AccountId) -> Result<&mut AccountRecord, Error> {
-        if self.cached(id)?.is_none() {
-            return Err(corrupt(format!("a row names the account {id}, which is not there")));
-        }
-        let cached = self.accounts.get_mut(id).expect("it was put there above");
-        if !cached.is_changed {
-            cached.is_changed = true;
-            self.changed.push(id.clone());
-        }
-        Ok(&mut cached.record)
+    /// Where an account is that must be there.
+    fn there(&mut self, id: &AccountId) -> Result<Place, Error> {
+        self.find(id)?.ok_or_else(|| not_there(id))
     }
 
     /// Up to `limit` accounts after one, by id; whether there are more.
@@ -457,10 +418,8 @@ impl<T: ShardTables> Books<T> {
     ) -> Result<Vec<(AccountId, AccountRecord)>, Error> {
         let stored = self.log.tables.accounts_after(after, limit)?;
         let mut merged: BTreeMap<AccountId, AccountRecord> = stored.into_iter().collect();
-        for id in self.changed.iter().filter(|id| after.is_none_or(|after| *id > after)) {
-            if let Some(cached) = self.accounts.get(id) {
-                merged.insert(id.clone(), cached.record.clone());
-            }
+        for (id, record) in self.accounts.changed().filter(|(id, _)| after.is_none_or(|after| *id > after)) {
+            merged.insert(id.clone(), record.clone());
         }
         Ok(merged.into_iter().take(limit).collect())
     }
@@ -472,7 +431,7 @@ impl<T: ShardTables> Books<T> {
     pub fn accounts_closing(&mut self) -> Result<Vec<AccountId>, Error> {
         use remit_core::account::Status::Closing;
         let mut ids = self.log.tables.accounts_closing()?;
-        ids.extend(self.changed.iter().cloned());
+        ids.extend(self.accounts.changed().map(|(id, _)| id.clone()));
         ids.sort();
         ids.dedup();
         let mut closing = Vec::new();
@@ -536,7 +495,7 @@ impl<T: ShardTables> Books<T> {
     /// How many accounts memory holds, and how many of them it must: those changed since the last bulk write.
     #[must_use]
     pub fn accounts_in_memory(&self) -> (usize, usize) {
-        (self.accounts.len(), self.changed.len())
+        self.accounts.count()
     }
 
     /// How many legs memory holds.
@@ -544,6 +503,10 @@ impl<T: ShardTables> Books<T> {
     pub fn legs_in_memory(&self) -> usize {
         self.legs.len()
     }
+}
+
+fn not_there(id: &AccountId) -> Error {
+    corrupt(format!("a row names the account {id}, which is not there"))
 }
 
 /// Every row of an account names the one before it.

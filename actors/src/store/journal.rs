@@ -11,10 +11,9 @@ use remit_core::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Error,
+    Error, line,
     row::{Common, JournalEntry, Row},
 };
-use crate::codec;
 
 /// A link of the hash chain.
 pub type Hash = [u8; 32];
@@ -36,17 +35,18 @@ pub trait Journal: Send {
     /// The database failed, or is fenced (R12): `epoch` and `seq` are not both the newest.
     fn begin(&mut self, epoch: Epoch, seq: Seq) -> Result<(), Error>;
 
-    /// Appends a row within the transaction, unless one with the same key is there already.
+    /// Takes a row into the transaction, unless one with the same key is there already.
     ///
     /// # Errors
     /// The database failed.
     fn append(&mut self, row: &Row<Self::Entry>) -> Result<Appended, Error>;
 
-    /// Adds the commit's link within the transaction.
+    /// Closes the transaction's rows, the last of which is at this position, with their link. `lines` are the same rows as
+    /// text, as [`line`] has it.
     ///
     /// # Errors
     /// The database failed.
-    fn link(&mut self, seq: Seq, hash: Hash) -> Result<(), Error>;
+    fn link(&mut self, seq: Seq, hash: Hash, lines: &[u8]) -> Result<(), Error>;
 
     /// Within the transaction: takes a newer epoch.
     ///
@@ -126,8 +126,8 @@ pub fn found<T: Journal>(tables: &mut T, genesis: &str, create: bool, now: Time)
             tables.begin(Epoch(0), Seq(0))?;
             tables.append(&row)?;
             let mut staged = Vec::new();
-            codec::append_value(&row, &mut staged);
-            tables.link(row.seq, link(&Hash::default(), &staged))?;
+            line::append(&row, &mut staged);
+            tables.link(row.seq, link(&Hash::default(), &staged), &staged)?;
             tables.commit()
         }
         None => Err(Error::Foreign { what: "it is empty, but its deployment exists: its file is missing".into() }),
@@ -146,7 +146,7 @@ pub(super) struct Log<T: Journal> {
     /// Where the open transaction has got to.
     seq: Seq,
     in_transaction: bool,
-    /// The bytes of the open transaction's rows, for its link.
+    /// The lines of the open transaction's rows.
     staged: Vec<u8>,
 }
 
@@ -186,7 +186,7 @@ impl<T: Journal> Log<T> {
         if self.tables.append(&row)? == Appended::Exists {
             return Ok(None);
         }
-        codec::append_value(&row, &mut self.staged);
+        line::append(&row, &mut self.staged);
         self.seq = row.seq;
         Ok(Some(row))
     }
@@ -199,7 +199,7 @@ impl<T: Journal> Log<T> {
         self.begin()?;
         if self.seq > self.head.seq {
             let hash = link(&self.head.hash, &self.staged);
-            self.tables.link(self.seq, hash)?;
+            self.tables.link(self.seq, hash, &self.staged)?;
             self.tables.commit()?;
             self.head = Head { seq: self.seq, hash, ..self.head };
         } else {
@@ -251,7 +251,7 @@ impl<T: Journal> Log<T> {
                     return Err(corrupt(format!("row {} is missing", at.next().0)));
                 }
                 at = row.seq;
-                codec::append_value(&row, &mut staged);
+                line::append(&row, &mut staged);
                 if let Some((_, stored)) = links.next_if(|(seq, _)| *seq == at) {
                     previous = link(&previous, &staged);
                     staged.clear();
@@ -269,9 +269,9 @@ impl<T: Journal> Log<T> {
     }
 }
 
-/// The next link of the chain: SHA-256 of the link before it and of the commit's rows in their canonical bytes.
-fn link(previous: &Hash, rows: &[u8]) -> Hash {
-    Sha256::new().chain_update(previous).chain_update(rows).finalize().into()
+/// The next link of the chain: SHA-256 of the link before it and of the commit's lines.
+fn link(previous: &Hash, lines: &[u8]) -> Hash {
+    Sha256::new().chain_update(previous).chain_update(lines).finalize().into()
 }
 
 pub(super) fn corrupt(what: impl Into<String>) -> Error {

@@ -7,6 +7,8 @@
 
 pub mod books;
 pub mod journal;
+pub mod key;
+pub mod line;
 pub mod memory;
 mod recent;
 pub mod register;

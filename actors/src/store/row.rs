@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::{key::Key, line::Columns};
+use crate::message::LegWord;
 use remit_core::{
     account::{Account, Refusal},
     id::{AccountId, Epoch, LegId, Seq, Time, TransferId},
@@ -9,12 +11,9 @@ use remit_core::{
     protocol::Decision,
     transfer::{End, Parked, Start},
 };
-use serde::{Deserialize, Serialize};
-
-use crate::message::LegWord;
 
 /// A row of a journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row<E> {
     /// Where it stands; the first row is 1.
     pub seq: Seq,
@@ -25,7 +24,7 @@ pub struct Row<E> {
 }
 
 /// What every journal has beside its own entries.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Common {
     /// The first row: the deployment's facts.
     Genesis(Arc<str>),
@@ -34,13 +33,16 @@ pub enum Common {
 }
 
 /// What the rows of one kind of journal say.
-pub trait JournalEntry: Serialize + Clone + Send + From<Common> {
+pub trait JournalEntry: Columns + Clone + Send + From<Common> {
     /// What every journal has, if it is that.
     fn common(&self) -> Option<&Common>;
+
+    /// What the row at this position is found by, if it is.
+    fn key(&self, seq: Seq) -> Option<Key>;
 }
 
 /// What a row of a shard's journal says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShardEntry {
     /// What every journal has.
     Common(Common),
@@ -51,7 +53,7 @@ pub enum ShardEntry {
 }
 
 /// A leg's first or last record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegEntry {
     /// Which leg.
     pub id: LegId,
@@ -66,7 +68,7 @@ pub struct LegEntry {
 }
 
 /// The money after a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct After {
     /// The account's posted balance.
     pub posted: i64,
@@ -81,7 +83,7 @@ pub struct After {
 }
 
 /// A command about an account, with what came of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountEntry {
     /// The account.
     pub account: AccountId,
@@ -96,7 +98,7 @@ pub struct AccountEntry {
 }
 
 /// What a row of a manager's journal says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransferEntry {
     /// What every journal has.
     Common(Common),
@@ -111,15 +113,13 @@ pub enum TransferEntry {
 }
 
 impl TransferEntry {
-    /// The transfer that it is about, and the record's step: 1 start, 2 decision, 3 end; `None` for what may recur.
+    /// The transfer that it is about.
     #[must_use]
-    pub fn key(&self) -> Option<(TransferId, Option<u8>)> {
+    pub fn transfer(&self) -> Option<TransferId> {
         match self {
             Self::Common(_) => None,
-            Self::Started(start) => Some((start.id, Some(1))),
-            Self::Decided(id, _) => Some((*id, Some(2))),
-            Self::Ended(id, ..) => Some((*id, Some(3))),
-            Self::Parked(id, _) => Some((*id, None)),
+            Self::Started(start) => Some(start.id),
+            Self::Decided(id, _) | Self::Ended(id, ..) | Self::Parked(id, _) => Some(*id),
         }
     }
 }
@@ -134,6 +134,14 @@ impl JournalEntry for ShardEntry {
     fn common(&self) -> Option<&Common> {
         if let Self::Common(common) = self { Some(common) } else { None }
     }
+
+    fn key(&self, _seq: Seq) -> Option<Key> {
+        match self {
+            Self::Common(_) => None,
+            Self::Leg(leg) => Some(Key::leg(leg.id, leg.state.step())),
+            Self::Account(account) => account.command_id.as_ref().map(Key::command),
+        }
+    }
 }
 
 impl From<Common> for TransferEntry {
@@ -145,6 +153,16 @@ impl From<Common> for TransferEntry {
 impl JournalEntry for TransferEntry {
     fn common(&self) -> Option<&Common> {
         if let Self::Common(common) = self { Some(common) } else { None }
+    }
+
+    fn key(&self, seq: Seq) -> Option<Key> {
+        match self {
+            Self::Common(_) => None,
+            Self::Started(start) => Some(Key::transfer(start.id, 1)),
+            Self::Decided(id, _) => Some(Key::transfer(*id, 2)),
+            Self::Ended(id, ..) => Some(Key::transfer(*id, 3)),
+            Self::Parked(id, _) => Some(Key::note(*id, seq)),
+        }
     }
 }
 

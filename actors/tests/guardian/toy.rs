@@ -15,7 +15,7 @@ use remit_actors::{
     frame::Frame,
     guardian::{Child, Guardian, Handle, Limits, Options},
     machine::{Failure, Machine},
-    message::{Address, Answer, AnswerBody, Ask, Class, Message, Position, Question, Submit},
+    message::{Address, Answer, AnswerBody, Ask, Class, Message, Position, Question, Submit, Tell},
     supervision::{Event, Start, Step},
 };
 use remit_core::{
@@ -246,7 +246,7 @@ pub(crate) fn frame(class: Class, numbers: &[u64]) -> Frame {
             deadline_ms: 1_000,
             gateway: 9,
             ticket: 0,
-            until_settled: false,
+            tell: Tell::Accepted,
         }),
     };
     Frame { from: GATEWAY, class, mark: None, messages: numbers.iter().map(message).collect(), traces: vec![] }

@@ -8,7 +8,7 @@ use remit_actors::{
     frame::Frame,
     machine::Machine,
     manager::{Manager, ManagerOptions},
-    message::{Address, AnswerBody, ChangeAccount, Filter, Message, Question, Submit},
+    message::{Address, AnswerBody, ChangeAccount, Filter, Message, Question, Submit, Tell},
     shard::Shard,
     store::{
         books::{BooksOptions, ShardTables},
@@ -73,7 +73,7 @@ fn run<E>(
     open_file: impl Fn(&Path) -> Box<dyn Machine>,
 ) -> (Vec<Message>, Vec<Row<E>>)
 where
-    E: Record + remit_actors::store::memory::Keyed,
+    E: Record,
 {
     let (disk, folder) = (Disk::named("x"), files::scratch());
     let path = folder.path().join("x.db");
@@ -282,7 +282,11 @@ fn submit(n: u64, whim: u8) -> Submit {
     let amount = if whim == 0 { 7 } else { 5 };
     let payees = [("s0:a1", Credit, amount - 1), ("s0:a2", Credit, 1)];
     let legs = [&[("s0:a0", Debit, amount)], &payees[..]].concat();
-    Submit { deadline_ms: 5_000, until_settled: whim.is_multiple_of(2), ..world.submission(n, protocol, &legs) }
+    Submit {
+        deadline_ms: 5_000,
+        tell: if whim.is_multiple_of(2) { Tell::Both } else { Tell::Accepted },
+        ..world.submission(n, protocol, &legs)
+    }
 }
 
 fn manager_step() -> impl Strategy<Value = Step> {

@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use remit_actors::store::line::Columns;
 use rusqlite::Connection;
+use serde_json::Value;
 
 /// The database files in a folder, by name.
 pub(crate) fn databases(folder: &Path) -> Vec<PathBuf> {
@@ -48,6 +50,31 @@ pub(crate) fn balances(path: &Path) -> BTreeMap<(String, String), [i64; 3]> {
 /// Changes a file behind the back of its owner, who has closed it.
 pub(crate) fn execute(path: &Path, sql: &str) {
     Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
+/// The place of a column in a row's line.
+pub(crate) fn column<E: Columns>(name: &str) -> usize {
+    E::COLUMNS.iter().position(|column| *column == name).map(|place| place + 1).unwrap()
+}
+
+/// Changes one row of a journal behind the back of its owner: its line, as the values of a JSON array.
+pub(crate) fn edit_row(path: &Path, seq: i64, edit: impl FnOnce(&mut Vec<Value>)) {
+    let connection = Connection::open(path).unwrap();
+    let of_chunk = "SELECT last, rows FROM chunk WHERE last >= ? ORDER BY last LIMIT 1";
+    let (last, rows): (i64, String) =
+        connection.query_row(of_chunk, [seq], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let mut lines: Vec<String> = rows.split(",\n").map(str::to_owned).collect();
+    let place = lines.len() - 1 - usize::try_from(last - seq).unwrap();
+    let mut values: Vec<Value> = serde_json::from_str(&lines[place]).unwrap();
+    edit(&mut values);
+    lines[place] = serde_json::to_string(&values).unwrap();
+    connection.execute("UPDATE chunk SET rows = ? WHERE last = ?", (lines.join(",\n"), last)).unwrap();
+}
+
+/// Where a row is that has this in these columns.
+pub(crate) fn row_where(path: &Path, condition: &str) -> i64 {
+    let connection = Connection::open(path).unwrap();
+    connection.query_row(&format!("SELECT seq FROM journal WHERE {condition}"), [], |row| row.get(0)).unwrap()
 }
 
 /// A folder for files that are thrown away: in memory where the system has such a place, since flushing is most of the time.

@@ -56,7 +56,7 @@ impl<T: Journal> Journal for Hooked<T> {
     through! {
         fn head() -> Head;
         fn begin(epoch: Epoch, seq: Seq) -> ();
-        fn link(seq: Seq, hash: Hash) -> ();
+        fn link(seq: Seq, hash: Hash, lines: &[u8]) -> ();
         fn set_epoch(epoch: Epoch) -> ();
         fn commit() -> ();
         fn rows_above(seq: Seq, limit: usize) -> Vec<Row<T::Entry>>;

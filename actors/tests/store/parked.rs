@@ -22,6 +22,8 @@ use remit_core::{
     transfer::{Outcome, Parked},
 };
 
+use serde_json::Value;
+
 use crate::{
     commands::{NOW, ask, frame, turn},
     files,
@@ -60,7 +62,14 @@ fn position(world: &mut World) -> (u64, u64) {
 #[test]
 fn r11_a_record_that_cannot_be_read_parks_its_transfer_alone() {
     // Each makes another column of the start record unreadable, or says what was never written.
-    for damage in ["legs = 'not legs'", "legs = NULL", "protocol = 'carrier pigeon'", "step = 7", "epoch = 3"] {
+    let damages: [(usize, Value); 5] = [
+        (files::column::<TransferEntry>("legs"), "not legs".into()),
+        (files::column::<TransferEntry>("legs"), Value::Null),
+        (files::column::<TransferEntry>("protocol"), "carrier pigeon".into()),
+        (files::column::<TransferEntry>("transfer"), 7.into()),
+        (files::column::<TransferEntry>("epoch"), 3.into()),
+    ];
+    for (column, damage) in damages {
         let folder = files::scratch();
         let mut world = World::in_files(folder.path(), 2, 1);
         world.register.flush_rows = 100;
@@ -69,9 +78,12 @@ fn r11_a_record_that_cannot_be_read_parks_its_transfer_alone() {
         assert_eq!(position(&mut world), (1_000, 0));
         world.stop();
         let file = folder.path().join("m0.db");
-        let sql = format!("UPDATE journal SET {damage} WHERE hex(transfer) = '{:032X}' AND step = 1", hex(500));
         assert_eq!(files::count(&file, "open"), 1_000);
-        files::execute(&file, &sql);
+        let start = files::row_where(&file, &format!("transfer = '{}' AND what = 'started'", transfer_id(500)));
+        files::edit_row(&file, start, |values| {
+            values.resize(values.len().max(column + 1), Value::Null);
+            values[column] = damage.clone();
+        });
 
         world.start();
         assert_eq!(position(&mut world), (1_000, 1), "{damage}");
@@ -116,8 +128,11 @@ fn r11_a_damaged_record_of_an_ended_transfer_takes_nobody_down() {
     world.pass(10_000);
     assert_eq!(position(&mut world), (0, 0));
     world.stop();
-    let sql = format!("UPDATE journal SET legs = 'x' WHERE hex(transfer) = '{:032X}'", hex(2));
-    files::execute(&folder.path().join("m0.db"), &sql);
+    let file = folder.path().join("m0.db");
+    for what in ["started", "completed"] {
+        let row = files::row_where(&file, &format!("transfer = '{}' AND what = '{what}'", transfer_id(2)));
+        files::edit_row(&file, row, |values| values[files::column::<TransferEntry>("legs")] = "x".into());
+    }
     world.start();
     let body = world.ask(MANAGER, Question::Transfer(transfer_id(2)));
     assert!(matches!(body, AnswerBody::Unavailable(_)), "{body:?}");
@@ -256,8 +271,4 @@ fn parked(world: &World) -> Vec<(TransferId, Parked)> {
         _ => None,
     })
     .collect()
-}
-
-fn hex(n: u64) -> u128 {
-    u128::from_be_bytes(transfer_id(n).0)
 }

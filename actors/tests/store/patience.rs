@@ -196,7 +196,8 @@ fn r3_a_mark_never_covers_what_is_open_and_is_not_held_back_by_what_is_stuck() {
     desk.turn(submits);
     let begun = |desk: &Desk, n: u64| {
         let rows = desk.disk.rows();
-        let is_start = |entry: &TransferEntry| entry.key() == Some((transfer_id(n), Some(1)));
+        let is_start =
+            |entry: &TransferEntry| matches!(entry, TransferEntry::Started(start) if start.id == transfer_id(n));
         rows.iter().find(|row| is_start(&row.entry)).map(|row| row.seq).expect("it began")
     };
     let begins: Vec<Seq> = (1..=40).map(|n| begun(&desk, n)).collect();

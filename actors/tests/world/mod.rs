@@ -14,6 +14,7 @@ use remit_actors::{
     manager::{Manager, ManagerOptions},
     message::{
         Address, Answer, AnswerBody, Ask, ChangeAccount, Message, Progress, Question, Standing, Stands, Status, Submit,
+        Tell,
     },
     shard::{Shard, ShardOptions},
     store::{
@@ -293,7 +294,7 @@ impl World {
             deadline_ms: 30_000,
             gateway: 1,
             ticket: n,
-            until_settled: true,
+            tell: Tell::Both,
         }
     }
 

@@ -17,7 +17,11 @@ pub(crate) fn read<A: DeserializeOwned>(
     body: &[u8],
 ) -> Result<A, Error> {
     let is_error = headers.is_some_and(|headers| headers.get(NATS_SERVICE_ERROR_CODE).is_some());
-    if !is_error && let Ok(answer) = serde_json::from_slice(body) {
+    // To see once that all of it is Unicode is quicker than to look at each text.
+    if !is_error
+        && let Ok(text) = str::from_utf8(body)
+        && let Ok(answer) = serde_json::from_str(text)
+    {
         return Ok(answer);
     }
     match serde_json::from_slice::<Failure>(body) {

@@ -20,7 +20,16 @@ pub fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Error> {
 
 /// The first reading alone, without an explanation of what is wrong.
 pub(crate) fn read_at_once<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, serde_json::Error> {
-    let mut json = serde_json::Deserializer::from_slice(body);
+    // To see once that all of it is Unicode is quicker than to look at each text.
+    match str::from_utf8(body) {
+        Ok(text) => read_all(serde_json::Deserializer::from_str(text)),
+        Err(_) => read_all(serde_json::Deserializer::from_slice(body)),
+    }
+}
+
+fn read_all<'de, T: Deserialize<'de>>(
+    mut json: serde_json::Deserializer<impl serde_json::de::Read<'de>>,
+) -> Result<T, serde_json::Error> {
     let request = Strict::<T>::deserialize(&mut json)?;
     json.end()?;
     Ok(request.0)

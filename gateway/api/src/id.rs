@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, Serializer, de};
 
 /// A transfer's id: a UUID with hyphens. For `#[serde(with = "id::transfer")]`.
 pub mod transfer {
+    use uuid::{Uuid, fmt::Hyphenated};
+
     use super::{Deserializer, Serializer, TransferId, de, fmt};
 
     /// Writes it.
@@ -14,7 +16,8 @@ pub mod transfer {
     /// # Errors
     /// Only the serializer's own.
     pub fn serialize<S: Serializer>(id: &TransferId, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(id)
+        let mut text = Uuid::encode_buffer();
+        serializer.serialize_str(Uuid::from_bytes(id.0).hyphenated().encode_lower(&mut text))
     }
 
     /// Reads it.
@@ -35,7 +38,9 @@ pub mod transfer {
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<TransferId, E> {
-            text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+            // Of the forms that a UUID has, the only one of this length is the one with hyphens.
+            let read = Uuid::try_parse(text).ok().filter(|_| text.len() == Hyphenated::LENGTH);
+            read.map(|id| TransferId(id.into_bytes())).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
         }
     }
 }

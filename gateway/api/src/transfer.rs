@@ -10,7 +10,7 @@ use remit_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{batch::Brief, id, number, page, time, units};
+use crate::{id, number, page, time, units};
 
 /// A transfer, as `transfer.submit` and `transfer.get` answer it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,14 +143,6 @@ pub struct List {
     pub transfers: Vec<Transfer>,
     /// Where the next page begins; `None` after the last.
     pub cursor: Option<String>,
-}
-
-impl Transfer {
-    /// Its id, status and reason.
-    #[must_use]
-    pub fn brief(&self) -> Brief {
-        Brief { id: self.id, status: self.status, reason: self.reason }
-    }
 }
 
 impl Status {

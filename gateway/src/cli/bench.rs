@@ -7,7 +7,7 @@ mod against;
 mod footprint;
 mod line;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use remit_api::{Client, Connect, audit::RunRequest};
 use remit_core::protocol::Protocol;
@@ -19,16 +19,12 @@ use self::{
     footprint::Footprint,
     line::{Line, Options},
 };
-use super::{error::Error, exit::Exit, import::progress, session::Session, up::Stop};
+use super::{error::Error, exit::Exit, import::progress, session::Session, trial, up::Stop};
 use crate::{
     connection::connection,
     log,
     node::{Node, Start},
-    settings::{Flag, Resolved},
 };
-
-/// What the node logs here unless told otherwise.
-const LOG_LEVEL: &str = "warn,async_nats=error";
 
 /// What it takes.
 #[derive(Debug, clap::Args)]
@@ -36,7 +32,8 @@ const LOG_LEVEL: &str = "warn,async_nats=error";
 Brings up a node with a private nats-server on a temporary folder and loads it; with --nats, loads the deployment that is there. \
 Accounts are opened, and funded by transfers; every transfer has a new id and is waited for until its end; only completed ones \
 count, and the audit must be exact afterwards. What is counted of the machine (CPU, disk, memory) is of this process, so with the \
-load generator, and of the private broker.
+load generator, and of the private broker. Flushes are those of the disk that the kernel counts; where it counts none, as of many \
+virtual disks, they are the durable commits of all databases.
 
 With --against postgres, what a user would write by hand is measured in turn with it, in each round: two PostgreSQL databases, \
 PREPARE TRANSACTION on both at once and COMMIT PREPARED on both at once, with every answer on disk; `fastest` without a record of \
@@ -55,12 +52,6 @@ pub(super) struct Args {
     /// Under which protocol, one line each
     #[arg(long, default_value = "all", value_parser = ["saga", "2pc", "events", "all"])]
     protocol: String,
-    /// Account databases [default: 16]
-    #[arg(long, value_name = "N")]
-    shards: Option<u16>,
-    /// Transfer databases [default: 4]
-    #[arg(long, value_name = "N")]
-    managers: Option<u16>,
     /// Accounts
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(4..=100_000_000))]
     accounts: u64,
@@ -85,18 +76,11 @@ pub(super) struct Args {
     /// Of a hundred transfers, how many are between different shards [default: as it comes]
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u64).range(0..=100))]
     cross_shard: Option<u64>,
-    /// How messages go within the node: by the broker as between nodes, or by mailbox
-    #[arg(long, default_value = "jetstream", value_parser = ["jetstream", "local"])]
-    hops: String,
     /// Measure so many times, and show each
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     rounds: u64,
-    /// Where its databases live [default: a temporary folder]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// The private broker's program
-    #[arg(long, value_name = "FILE")]
-    nats_server: Option<PathBuf>,
+    #[command(flatten)]
+    node: trial::NodeArgs,
     #[command(flatten)]
     against: Against,
 }
@@ -128,11 +112,11 @@ async fn on_a_deployment(
     }
     let temporary = tempfile::Builder::new().prefix("remit-bench-").tempdir();
     let temporary = temporary.map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
-    let data = args.data.clone().unwrap_or_else(|| temporary.path().join("data"));
-    let resolved = settings(args, &data, session)?;
+    let data = args.node.data.clone().unwrap_or_else(|| temporary.path().join("data"));
+    let resolved = args.node.settings(&data, session)?;
     log::start(&resolved.settings.log);
     let node = tokio::select! {
-        node = Box::pin(Node::start(&resolved, Start { create: true })) => node?,
+        node = Box::pin(Node::start(&resolved, Start { create: true, ..Start::default() })) => node?,
         () = stop.asked() => return Ok(Exit::NotKnown),
     };
     let connect = Connect { url: node.client_url().to_owned(), ..connection(&resolved.settings) };
@@ -146,26 +130,6 @@ async fn on_a_deployment(
     };
     Box::pin(node.drain()).await;
     exit
-}
-
-fn settings(args: &Args, data: &std::path::Path, session: &Session) -> Result<Resolved, Error> {
-    let number = |number: Option<u16>| number.map(|number| number.to_string());
-    let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
-    let flags = [
-        ("--shards", "deployment.shards", number(args.shards)),
-        ("--managers", "deployment.managers", number(args.managers)),
-        ("--hops", "bus.hops", Some(args.hops.clone())),
-        ("--data", "node.data_dir", Some(path(data))),
-        ("--nats-server", "nats.server", args.nats_server.as_deref().map(path)),
-        // A port of its own: it may run beside a node.
-        ("nats.port", "nats.port", Some(crate::broker::free_port().to_string())),
-    ];
-    let flags = flags.into_iter().filter_map(|(name, key, value)| Some(Flag::new(name, key, value?)));
-    let mut resolved = session.settings(flags)?;
-    if resolved.origins.get("log.level") == Some(&crate::settings::Origin::Default) {
-        resolved.settings.log.level = LOG_LEVEL.to_owned();
-    }
-    Ok(resolved)
 }
 
 async fn measure(
@@ -224,7 +188,8 @@ async fn one(
     let load = Load { protocol, payments, clients: args.clients, batch: args.batch, warm_up, time };
     let bar = progress::bar(protocol.as_str());
     bar.set_length(args.warm_up + args.seconds);
-    let footprint = || node.map(|node| Footprint::now(node.nats_pid(), node.data())).unwrap_or_default();
+    let footprint =
+        || node.map(|node| Footprint::now(node.nats_pid(), node.data(), node.commits())).unwrap_or_default();
     let before = footprint();
     let report = remit_load::run(client, &load, &|since| bar.set_position(since.as_secs())).await?;
     let used = footprint().since(before);
@@ -232,7 +197,7 @@ async fn one(
     let audit = client.audit_run(&RunRequest::default()).await?;
     let options = Options {
         shards,
-        managers: args.managers,
+        managers: args.node.managers,
         accounts: args.accounts,
         legs: args.legs,
         clients: args.clients,
@@ -240,7 +205,7 @@ async fn one(
         seconds: args.seconds,
         skew: args.skew.to_string(),
         cross_shard: args.cross_shard,
-        hops: node.map(|_| args.hops.clone()),
+        hops: node.map(|_| args.node.hops.clone()),
     };
     Ok(Line::new(protocol, report, used, audit.ok, options))
 }

@@ -17,17 +17,15 @@ use super::{
     error::Error,
     exit::Exit,
     session::Session,
+    trial,
     up::{Shape, Stop},
 };
 use crate::{
     connection::connection,
     log,
     node::{Node, Start},
-    settings::{Flag, Nats, Origin, Resolved, Secret, ServerUrl},
+    settings::{Flag, Resolved},
 };
-
-/// What the node logs here unless told otherwise: the story is what is to be read.
-const LOG_LEVEL: &str = "warn,async_nats=error";
 
 /// What it takes.
 #[derive(Debug, clap::Args)]
@@ -64,7 +62,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
 
 async fn on_a_node(resolved: &Resolved, folder: &Folder, session: &Session, stop: &mut Stop) -> Result<Exit, Error> {
     let node = tokio::select! {
-        node = Box::pin(Node::start(resolved, Start { create: true })) => node?,
+        node = Box::pin(Node::start(resolved, Start { create: true, ..Start::default() })) => node?,
         () = stop.asked() => return Ok(Exit::Refused),
     };
     let connect = Connect { url: node.client_url().to_owned(), ..connection(&resolved.settings) };
@@ -81,29 +79,11 @@ async fn on_a_node(resolved: &Resolved, folder: &Folder, session: &Session, stop
     told
 }
 
-/// The usual settings, but with a private broker, whatever else is set.
 fn settings(args: &Args, folder: &Folder, session: &Session) -> Result<Resolved, Error> {
     let server = args.nats_server.as_ref().map(|path| path.to_string_lossy().into_owned());
     let server = server.map(|path| Flag::new("--nats-server", "nats.server", path));
     let data = Flag::new("--data", "node.data_dir", folder.path().to_string_lossy());
-    let mut resolved = session.settings(args.shape.flags().chain(server).chain([data]))?;
-    if resolved.origins.get("log.level") == Some(&Origin::Default) {
-        resolved.settings.log.level = LOG_LEVEL.to_owned();
-    }
-    let nats = resolved.settings.nats;
-    resolved.settings.nats = Nats {
-        url: ServerUrl::default(),
-        user: String::new(),
-        password: Secret::default(),
-        token: Secret::default(),
-        credentials_file: PathBuf::new(),
-        tls: false,
-        tls_ca_file: PathBuf::new(),
-        tls_cert_file: PathBuf::new(),
-        tls_key_file: PathBuf::new(),
-        ..nats
-    };
-    Ok(resolved)
+    trial::settings(session, args.shape.flags().chain(server).chain([data]))
 }
 
 /// The folder of the demo.

@@ -90,7 +90,7 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
     log::start(&resolved.settings.log);
     let mut stop = Stop::listen()?;
     let node = tokio::select! {
-        node = Box::pin(Node::start(&resolved, Start { create: args.create })) => node?,
+        node = Box::pin(Node::start(&resolved, Start { create: args.create, ..Start::default() })) => node?,
         // What is half started goes on from its databases at the next start.
         () = stop.asked() => return Ok(Exit::CameTrue),
     };

@@ -67,7 +67,7 @@ impl Door {
             let (done, answered) = oneshot::channel();
             self.asking.open.lock().insert(ticket, Pending { parts: HashMap::new(), done });
             let ask = Ask { ticket, from: Address::Gateway(self.number), question: question.clone() };
-            self.outgoing.send(to, Message::Ask(ask), None);
+            self.outgoing.send(vec![(to, Message::Ask(ask))], None);
             let parts = timeout_at(until.min(Instant::now() + again_after), answered).await;
             self.asking.open.lock().remove(&ticket);
             if let Ok(Ok(parts)) = parts {

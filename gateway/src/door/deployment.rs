@@ -10,7 +10,10 @@ use std::{
 };
 
 use futures::future::try_join_all;
-use remit_actors::message::{Address, AnswerBody, Position, Question};
+use remit_actors::{
+    message::{Address, AnswerBody, Position, Question},
+    store::sqlite::FORMAT,
+};
 use remit_api::{
     Error,
     currency::Declared,
@@ -22,9 +25,6 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::{Door, asking::misunderstood};
-
-/// The version of the databases' format.
-const FORMAT: u32 = 1;
 
 /// Transfers ended in the last second, as this node counts them.
 #[derive(Default)]

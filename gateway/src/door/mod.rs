@@ -130,13 +130,14 @@ impl Door {
 
 impl Inlet for Door {
     fn deliver(&self, delivery: Delivery) {
-        for message in delivery.frame.messages {
-            match message {
-                Message::Standing(standing) => self.waiting.hear(standing),
-                Message::Answer(answer) => self.asking.hear(answer),
-                Message::Submit(_) | Message::Command(_) | Message::Reply(_) | Message::Ask(_) => {}
+        self.waiting.hear(delivery.frame.messages.into_iter().filter_map(|message| match message {
+            Message::Standing(standing) => Some(standing),
+            Message::Answer(answer) => {
+                self.asking.hear(answer);
+                None
             }
-        }
+            Message::Submit(_) | Message::Command(_) | Message::Reply(_) | Message::Ask(_) => None,
+        }));
         if let Some(receipt) = delivery.receipt {
             receipt.acknowledge();
         }
@@ -144,5 +145,13 @@ impl Inlet for Door {
 }
 
 fn answer<T: serde::Serialize>(body: &T) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(body).map_err(|error| Error::unavailable(format!("the answer can't be written: {error}")))
+    answer_of(body, 512)
+}
+
+/// An answer of about so many bytes.
+fn answer_of<T: serde::Serialize>(body: &T, bytes: usize) -> Result<Vec<u8>, Error> {
+    let mut text = Vec::with_capacity(bytes);
+    serde_json::to_writer(&mut text, body)
+        .map_err(|error| Error::unavailable(format!("the answer can't be written: {error}")))?;
+    Ok(text)
 }

@@ -12,11 +12,17 @@ use remit_actors::{
 };
 use tokio::{runtime::Handle, sync::mpsc};
 
-/// How many messages the task takes at a time.
-const TAKE_MAX: usize = 8_192;
+/// How many requests' messages the task takes at a time.
+const TAKE_MAX: usize = 1_024;
 
 /// The queue of what is to be sent.
-pub(super) struct Outgoing(mpsc::UnboundedSender<(Address, Message, Option<TraceContext>)>);
+pub(super) struct Outgoing(mpsc::UnboundedSender<Request>);
+
+/// What one request sends, and its trace context, if it is sampled.
+struct Request {
+    messages: Vec<(Address, Message)>,
+    trace: Option<TraceContext>,
+}
 
 impl Outgoing {
     /// Starts the task. The queue needs no bound of its own: who waits for answers is bounded at the door.
@@ -26,8 +32,8 @@ impl Outgoing {
             let mut taken = Vec::with_capacity(TAKE_MAX);
             while receive.recv_many(&mut taken, TAKE_MAX).await > 0 {
                 let mut out = Outbox::new(from, frame_messages_max);
-                for (to, message, trace) in taken.drain(..) {
-                    out.push(to, message, trace);
+                for Request { messages, trace } in taken.drain(..) {
+                    messages.into_iter().for_each(|(to, message)| out.push(to, message, trace));
                 }
                 for (to, frame) in out.into_frames(None) {
                     bus.send(to, frame);
@@ -37,9 +43,9 @@ impl Outgoing {
         Self(send)
     }
 
-    /// Sends a message, together with whatever else is sent at this moment.
-    pub(super) fn send(&self, to: Address, message: Message, trace: Option<TraceContext>) {
+    /// Sends messages, together with whatever else is sent at this moment.
+    pub(super) fn send(&self, messages: Vec<(Address, Message)>, trace: Option<TraceContext>) {
         // The task ends only with the node; then nobody is left to answer either.
-        self.0.send((to, message, trace)).ok();
+        self.0.send(Request { messages, trace }).ok();
     }
 }

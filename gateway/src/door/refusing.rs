@@ -3,17 +3,13 @@
 //! A transfer that is recorded already is no new one: it is answered as ever, so that who was cut off can still learn its end.
 
 use futures::future::join_all;
-use remit_actors::message::{Address, AnswerBody, Question};
-use remit_api::{Error, submit::Draft};
-use remit_core::transfer::LegSpec;
+use remit_actors::message::{Address, AnswerBody, Question, Submit};
+use remit_api::Error;
 
 use super::{Door, asking::misunderstood};
 
 /// When to try again, in milliseconds. Nobody frees a disk in less.
 const RETRY_AFTER_MS: u64 = 1_000;
-
-/// A draft with its legs, or why it is none.
-type Resolved = Result<(Draft, Vec<LegSpec>), Error>;
 
 impl Door {
     /// Whether something new may be written.
@@ -24,17 +20,17 @@ impl Door {
     }
 
     /// While nothing new may be written, only what is recorded passes: to submit that again writes nothing.
-    pub(super) async fn refuse_new(&self, drafts: Vec<Resolved>) -> Vec<Resolved> {
-        let Err(refusal) = self.takes_new() else { return drafts };
-        let pass = async |draft: Resolved| {
-            let (draft, legs) = draft?;
-            let manager = Address::Manager(self.genesis.partition_of(&draft.id));
-            match self.ask(manager, Question::Transfer(draft.id)).await? {
-                AnswerBody::Transfer(Some(_)) => Ok((draft, legs)),
+    pub(super) async fn refuse_new(&self, submits: Vec<Result<Submit, Error>>) -> Vec<Result<Submit, Error>> {
+        let Err(refusal) = self.takes_new() else { return submits };
+        let pass = async |submit: Result<Submit, Error>| {
+            let submit = submit?;
+            let manager = Address::Manager(self.genesis.partition_of(&submit.id));
+            match self.ask(manager, Question::Transfer(submit.id)).await? {
+                AnswerBody::Transfer(Some(_)) => Ok(submit),
                 AnswerBody::Transfer(None) => Err(refusal.clone()),
                 other => Err(misunderstood(&other)),
             }
         };
-        join_all(drafts.into_iter().map(pass)).await
+        join_all(submits.into_iter().map(pass)).await
     }
 }

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use remit_actors::message::{
-    Address, AnswerBody, Filter, LegWord, Message, Progress, Question, Stands, Status, Submit, TraceContext,
+    Address, AnswerBody, Filter, LegWord, Message, Progress, Question, Stands, Status, Submit, Tell, TraceContext,
 };
 use remit_api::{
     Error, batch,
-    batch::{Detail, Results},
+    batch::{Brief, Detail, Results},
     submit::{self, Draft, SubmitRequest, Until, Wait},
     transfer::{self, LegState, Transfer},
 };
@@ -16,26 +16,48 @@ use remit_core::{
     transfer::{LegSpec, Outcome, Start},
 };
 
-use super::{Door, answer, asking::misunderstood};
+use super::{Door, answer_of, asking::misunderstood};
 
 /// Transfers that are silent for so long are submitted again.
 const SUBMIT_AGAIN: Duration = Duration::from_millis(1_000);
+/// About what the answer to one transfer of a batch takes, in bytes.
+const ANSWER_BYTES: usize = 512;
+/// The same in brief.
+const BRIEF_BYTES: usize = 96;
+
+/// A transfer that was submitted, and how it stands.
+struct Submitted {
+    submit: Submit,
+    progress: Progress,
+}
 
 impl Door {
     pub(super) async fn submit(&self, request: SubmitRequest, trace: Option<TraceContext>) -> Result<Transfer, Error> {
         let submit::Submit { draft, wait } = request.check(&self.currencies)?;
         let mut results = self.run(vec![Ok(draft)], wait, trace).await;
-        results.pop().unwrap_or_else(|| Err(Error::unavailable("the transfer got lost at the door; send it again")))
+        let lost = || Err(Error::unavailable("the transfer got lost at the door; send it again"));
+        results.pop().unwrap_or_else(lost).map(|submitted| self.transfer_of_submit(submitted))
     }
 
     pub(super) async fn submit_batch(&self, request: &[u8], trace: Option<TraceContext>) -> Result<Vec<u8>, Error> {
         let batch::Batch { transfers, wait, answer: detail } = batch::read(request, &self.currencies)?;
-        let results = self.run(transfers, wait, trace).await;
+        let submitted = self.run(transfers, wait, trace).await.into_iter();
         match detail {
-            Detail::Full => answer(&Results { results }),
+            Detail::Full => {
+                let full = |submitted| self.transfer_of_submit(submitted);
+                let results: Vec<_> = submitted.map(|result| result.map(full)).collect();
+                let bytes = results.len() * ANSWER_BYTES;
+                answer_of(&Results { results }, bytes)
+            }
             Detail::Brief => {
-                let results = results.into_iter().map(|result| result.map(|transfer| transfer.brief())).collect();
-                answer(&Results { results })
+                let brief = |Submitted { submit, progress }| Brief {
+                    id: submit.id,
+                    status: status_in_json(progress.status),
+                    reason: progress.reason,
+                };
+                let results: Vec<_> = submitted.map(|result| result.map(brief)).collect();
+                let bytes = results.len() * BRIEF_BYTES;
+                answer_of(&Results { results }, bytes)
             }
         }
     }
@@ -46,78 +68,74 @@ impl Door {
         drafts: Vec<Result<Draft, Error>>,
         wait: Wait,
         trace: Option<TraceContext>,
-    ) -> Vec<Result<Transfer, Error>> {
-        let resolved: Vec<Result<(Draft, Vec<LegSpec>), Error>> =
-            drafts.into_iter().map(|draft| draft.and_then(|draft| self.resolve(draft))).collect();
-        let resolved = self.refuse_new(resolved).await;
-        let good: Vec<usize> = (0..resolved.len()).filter(|at| resolved[*at].is_ok()).collect();
-        let Some(waited) = self.waiting.group(good.len(), wait.until) else {
+    ) -> Vec<Result<Submitted, Error>> {
+        let tell = first_word(wait);
+        let resolve = |draft: Result<Draft, Error>| draft.and_then(|draft| self.resolve(draft, tell));
+        let mut submits = self.refuse_new(drafts.into_iter().map(resolve).collect()).await;
+        let size = submits.iter().flatten().count();
+        let Some(waited) = self.waiting.group(size, wait.until) else {
             let overloaded = || Error::overloaded("too many transfers are waited for at this gateway", 100);
-            return resolved.into_iter().map(|draft| draft.and_then(|_| Err(overloaded()))).collect();
+            return submits.into_iter().map(|submit| submit.and_then(|_| Err(overloaded()))).collect();
         };
-        let send = |slot: usize| {
-            if let Ok((draft, legs)) = &resolved[good[slot]] {
-                let submit = self.message(draft, legs, wait.until, waited.ticket(slot));
-                self.outgoing.send(Address::Manager(self.genesis.partition_of(&draft.id)), submit, trace);
-            }
-        };
-        (0..good.len()).for_each(send);
+        submits.iter_mut().flatten().enumerate().for_each(|(slot, submit)| submit.ticket = waited.ticket(slot));
+        let good: Vec<&Submit> = submits.iter().flatten().collect();
+        self.outgoing.send(good.iter().map(|submit| self.message((*submit).clone())).collect(), trace);
         let mut left = Duration::from_millis(wait.ms);
         while !waited.settled(left.min(SUBMIT_AGAIN)).await {
             left = left.saturating_sub(SUBMIT_AGAIN);
             if left.is_zero() {
                 break;
             }
-            waited.unsettled().into_iter().for_each(send);
+            // However it stands: if the time is over before the end is known, that is the answer.
+            let again = |slot: usize| Submit { tell: told_at_once(wait.until), ..good[slot].clone() };
+            let silent = waited.unsettled().into_iter();
+            self.outgoing.send(silent.map(|slot| self.message(again(slot))).collect(), trace);
         }
         let mut stands = waited.into_stands().into_iter();
-        let mut finish = |(draft, legs)| self.finish(draft, legs, stands.next().flatten());
-        resolved.into_iter().map(|draft| draft.and_then(&mut finish)).collect()
+        let mut finish = |submit| self.finish(submit, stands.next().flatten());
+        submits.into_iter().map(|submit| submit.and_then(&mut finish)).collect()
     }
 
-    fn resolve(&self, draft: Draft) -> Result<(Draft, Vec<LegSpec>), Error> {
-        let spec = |(at, leg): (usize, &submit::Leg)| {
-            let shard = self.genesis.shard_of(&leg.account);
-            let shard = shard.ok_or_else(|| self.no_such_shard(&leg.account, draft.account_field(at)))?;
-            let (account, direction) = (leg.account.clone(), leg.direction);
-            Ok(LegSpec { account, shard, direction, amount: leg.amount, currency: leg.currency })
-        };
-        let legs = draft.legs.iter().enumerate().map(spec).collect::<Result<_, Error>>()?;
-        Ok((draft, legs))
-    }
-
-    fn message(&self, draft: &Draft, legs: &[LegSpec], until: Until, ticket: u64) -> Message {
-        Message::Submit(Submit {
-            id: draft.id,
-            protocol: draft.protocol,
-            legs: legs.to_vec(),
-            memo: draft.memo.clone(),
-            deadline_ms: draft.deadline_ms,
-            gateway: self.number,
-            ticket,
-            until_settled: until == Until::Settled,
-        })
-    }
-
-    fn finish(&self, draft: Draft, legs: Vec<LegSpec>, stands: Option<Stands>) -> Result<Transfer, Error> {
-        match stands {
-            Some(Stands::Recorded(progress)) => {
-                Ok(self.transfer_of(draft.id, draft.protocol, draft.memo, &legs, &progress))
+    /// The message that a draft becomes, but for its ticket.
+    fn resolve(&self, mut draft: Draft, tell: Tell) -> Result<Submit, Error> {
+        let legs = std::mem::take(&mut draft.legs);
+        let spec = |(at, leg): (usize, submit::Leg)| {
+            let submit::Leg { account, direction, amount, currency } = leg;
+            match self.genesis.shard_of(&account) {
+                Some(shard) => Ok(LegSpec { account, shard, direction, amount, currency }),
+                None => Err(self.no_such_shard(&account, draft.account_field(at))),
             }
+        };
+        let legs = legs.into_iter().enumerate().map(spec).collect::<Result<_, Error>>()?;
+        let Draft { id, protocol, memo, deadline_ms, .. } = draft;
+        Ok(Submit { id, protocol, legs, memo, deadline_ms, gateway: self.number, ticket: 0, tell })
+    }
+
+    fn message(&self, submit: Submit) -> (Address, Message) {
+        (Address::Manager(self.genesis.partition_of(&submit.id)), Message::Submit(submit))
+    }
+
+    fn finish(&self, submit: Submit, stands: Option<Stands>) -> Result<Submitted, Error> {
+        match stands {
+            Some(Stands::Recorded(progress)) => Ok(Submitted { submit, progress }),
             Some(Stands::Conflict(fields)) => {
-                Err(Error::conflict(format!("the id {} has another body; an id is used once", draft.id), fields))
+                Err(Error::conflict(format!("the id {} has another body; an id is used once", submit.id), fields))
             }
             Some(Stands::Overloaded(retry_after_ms)) => {
                 Err(Error::overloaded("the transfer's manager has no room; nothing was recorded", retry_after_ms))
             }
             Some(Stands::Unavailable(why)) => Err(Error::unavailable(format!("{why}; send the same id again"))),
             None => {
-                let name = self.name_of(Address::Manager(self.genesis.partition_of(&draft.id)));
+                let name = self.name_of(Address::Manager(self.genesis.partition_of(&submit.id)));
                 let message =
                     format!("{name} did not answer in time: send the same id again, which moves nothing twice");
                 Err(Error::unavailable(message))
             }
         }
+    }
+
+    fn transfer_of_submit(&self, Submitted { submit, progress }: Submitted) -> Transfer {
+        self.transfer_of(submit.id, submit.protocol, submit.memo, &submit.legs, &progress)
     }
 
     pub(super) async fn transfer(&self, request: transfer::GetRequest) -> Result<Transfer, Error> {
@@ -216,14 +234,7 @@ impl Door {
         let first = legs.first().map(|leg| leg.currency);
         Transfer {
             id,
-            status: match progress.status {
-                Status::Accepted => transfer::Status::Accepted,
-                Status::InProgress => transfer::Status::InProgress,
-                Status::Ended(Outcome::Completed) => transfer::Status::Completed,
-                Status::Ended(Outcome::Rejected) => transfer::Status::Rejected,
-                Status::Ended(Outcome::Compensated) => transfer::Status::Compensated,
-                Status::Parked => transfer::Status::Parked,
-            },
+            status: status_in_json(progress.status),
             protocol,
             reason: progress.reason,
             currency: first.filter(|first| legs.iter().all(|leg| leg.currency == *first)),
@@ -272,6 +283,34 @@ fn leg_state(word: LegWord) -> LegState {
         LegWord::Cancelled => LegState::Cancelled,
         LegWord::Released => LegState::Released,
         LegWord::Compensated => LegState::Compensated,
+    }
+}
+
+/// What a manager tells at once of a transfer that is waited for.
+fn told_at_once(until: Until) -> Tell {
+    match until {
+        Until::Accepted => Tell::Accepted,
+        Until::Settled => Tell::Both,
+    }
+}
+
+/// What it tells of one that is submitted for the first time. Whoever waits for the end needs no other word, unless the time is
+/// over before the transfer, being silent, is submitted again and that is answered.
+fn first_word(wait: Wait) -> Tell {
+    match told_at_once(wait.until) {
+        Tell::Both if Duration::from_millis(wait.ms) >= 2 * SUBMIT_AGAIN => Tell::End,
+        tell => tell,
+    }
+}
+
+fn status_in_json(status: Status) -> transfer::Status {
+    match status {
+        Status::Accepted => transfer::Status::Accepted,
+        Status::InProgress => transfer::Status::InProgress,
+        Status::Ended(Outcome::Completed) => transfer::Status::Completed,
+        Status::Ended(Outcome::Rejected) => transfer::Status::Rejected,
+        Status::Ended(Outcome::Compensated) => transfer::Status::Compensated,
+        Status::Parked => transfer::Status::Parked,
     }
 }
 

@@ -5,6 +5,7 @@
 //! the id makes that harmless.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -25,7 +26,7 @@ const MAPS: usize = 16;
 /// All that waits.
 pub(super) struct Waiting {
     last: AtomicU64,
-    groups: Vec<Mutex<std::collections::HashMap<u64, Arc<Group>>>>,
+    groups: [Mutex<HashMap<u64, Arc<Group>>>; MAPS],
     slots: AtomicUsize,
     slots_max: usize,
 }
@@ -52,8 +53,7 @@ struct Slot {
 
 impl Waiting {
     pub(super) fn new(slots_max: usize) -> Self {
-        let groups = (0..MAPS).map(|_| Mutex::default()).collect();
-        Self { last: AtomicU64::new(0), groups, slots: AtomicUsize::new(0), slots_max }
+        Self { last: AtomicU64::new(0), groups: Default::default(), slots: AtomicUsize::new(0), slots_max }
     }
 
     /// Room for so many transfers of one request; `None` if too many are waited for already.
@@ -70,18 +70,22 @@ impl Waiting {
         Some(Waited { waiting: Arc::clone(self), group, size })
     }
 
-    fn map(&self, number: u64) -> &Mutex<std::collections::HashMap<u64, Arc<Group>>> {
-        let at = usize::try_from(number % 16).unwrap_or_default();
+    fn map(&self, number: u64) -> &Mutex<HashMap<u64, Arc<Group>>> {
+        let at = usize::try_from(number % MAPS as u64).unwrap_or_default();
         &self.groups[at]
     }
 
-    /// Takes in a manager's word.
-    pub(super) fn hear(&self, standing: Standing) {
-        let number = standing.ticket >> SLOT_BITS;
-        let Ok(slot) = usize::try_from(standing.ticket & ((1 << SLOT_BITS) - 1)) else { return };
-        let group = self.map(number).lock().get(&number).cloned();
-        if let Some(group) = group {
-            group.hear(slot, standing.stands);
+    /// Takes in a manager's words. Those for one request mostly come together, so a group is looked up once for a run of them.
+    pub(super) fn hear(&self, standings: impl Iterator<Item = Standing>) {
+        let mut group: Option<Arc<Group>> = None;
+        for Standing { ticket, stands, .. } in standings {
+            let number = ticket >> SLOT_BITS;
+            if group.as_ref().is_none_or(|group| group.number != number) {
+                group = self.map(number).lock().get(&number).cloned();
+            }
+            if let (Some(group), Ok(slot)) = (&group, usize::try_from(ticket & ((1 << SLOT_BITS) - 1))) {
+                group.hear(slot, stands);
+            }
         }
     }
 }
@@ -169,7 +173,8 @@ mod tests {
         for slot in 0..2 {
             assert!(!waited.settled(Duration::ZERO).await);
             let stands = Stands::Overloaded(slot);
-            waiting.hear(Standing { id, ticket: waited.ticket(usize::try_from(slot).unwrap()), stands });
+            let ticket = waited.ticket(usize::try_from(slot).unwrap());
+            waiting.hear([Standing { id, ticket, stands }].into_iter());
         }
         assert!(waited.settled(Duration::from_secs(5)).await);
         assert_eq!(waited.into_stands(), [Some(Stands::Overloaded(0)), Some(Stands::Overloaded(1))]);

@@ -7,7 +7,7 @@ use std::{
 
 use remit_actors::{
     durable,
-    faults::{Dice, Faults, Store, Switch},
+    faults::{Dice, Store, Switch},
     genesis::Genesis,
     guardian::{Child, Factory},
     machine::{Failure, Machine},
@@ -49,11 +49,18 @@ pub(super) struct Databases {
     create: bool,
     shard: ShardOptions,
     manager: ManagerOptions,
-    faults: Faults,
+    faults: Option<Switch>,
 }
 
 impl Databases {
-    pub(super) fn new(settings: &Settings, genesis: &Arc<Genesis>, dir: &Path, node: &str, create: bool) -> Self {
+    pub(super) fn new(
+        settings: &Settings,
+        genesis: &Arc<Genesis>,
+        dir: &Path,
+        node: &str,
+        create: bool,
+        faults: Option<Switch>,
+    ) -> Self {
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let (store, transfers) = (&settings.store, &settings.transfers);
         let flush_rows = u64::from(store.flush_rows);
@@ -76,7 +83,7 @@ impl Databases {
             frame_messages_max: FRAME_MESSAGES_MAX,
         };
         let (genesis, dir, node) = (Arc::clone(genesis), dir.to_owned(), node.to_owned());
-        Self { genesis, dir, node, create, shard, manager, faults: Faults::from(&settings.faults) }
+        Self { genesis, dir, node, create, shard, manager, faults }
     }
 
     /// The actors, each with what makes it from its database.
@@ -99,10 +106,10 @@ impl Databases {
         let path = self.dir.join(MANAGERS).join(format!("m{}.db", no.0));
         let file = Sqlite::<TransferEntry>::open(&path, &self.genesis, self.create, now)?;
         let (options, node) = (self.manager, &self.node);
-        if !self.faults.hit_commits() {
+        let Some(faults) = &self.faults else {
             return Ok(Box::new(Manager::open(no, file, options, start.recovery, node, now)?));
-        }
-        let file = self.faulty(file, 1 << 16 | u64::from(no.0), start.generation);
+        };
+        let file = faulty(file, faults, 1 << 16 | u64::from(no.0), start.generation);
         Ok(Box::new(Manager::open(no, file, options, start.recovery, node, now)?))
     }
 
@@ -110,15 +117,15 @@ impl Databases {
         let now = durable::system_clock();
         let path = self.dir.join(SHARDS).join(format!("{name}.db"));
         let file = Sqlite::<ShardEntry>::open(&path, &self.genesis, self.create, now)?;
-        if !self.faults.hit_commits() {
+        let Some(faults) = &self.faults else {
             return Ok(Box::new(Shard::open(no, file, self.shard, &self.node, now)?));
-        }
-        let file = self.faulty(file, 2 << 16 | u64::from(no.0), start.generation);
+        };
+        let file = faulty(file, faults, 2 << 16 | u64::from(no.0), start.generation);
         Ok(Box::new(Shard::open(no, file, self.shard, &self.node, now)?))
     }
+}
 
-    /// Tables whose commits fail, with throws of their own for each database and each of its incarnations.
-    fn faulty<T>(&self, tables: T, database: u64, generation: u64) -> Store<T> {
-        Store::new(tables, Switch::new(self.faults), Dice::new(self.faults.seed, generation << 32 | database))
-    }
+/// Tables whose commits fail, with throws of their own for each database and each of its incarnations.
+fn faulty<T>(tables: T, faults: &Switch, database: u64, generation: u64) -> Store<T> {
+    Store::new(tables, faults.clone(), Dice::new(faults.get().seed, generation << 32 | database))
 }

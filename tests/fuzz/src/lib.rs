@@ -19,7 +19,7 @@
 //!
 //! | target | input | what must hold |
 //! |---|---|---|
-//! | `decoding` | a frame's bytes; or edits of a valid frame | no panic, bounded memory; what decodes encodes to the same bytes |
+//! | `decoding` | a frame's bytes; or edits of a valid frame | no panic, bounded memory; what decodes encodes to the same bytes, or to fewer |
 //! | `lies` | frames with any messages, for a shard and a manager | no panic, nothing quarantined, each database sound |
 //! | `echoes` | the broker's misdeeds: doubled, old, lost, reordered; and restarts | no money made or lost; all transfers end |
 //! | `bodies` | a request's JSON, or edits of a valid one; amounts as people write them | refused with a field, or read back the same |

@@ -4,7 +4,7 @@ use remit_actors::{
     frame::Frame,
     message::{
         Address, Answer, AnswerBody, Ask, ChangeAccount, Class, Filter, JournalState, LegWord, Message, Position,
-        Posting, Progress, Question, Standing, Stands, Status, Submit, TraceContext,
+        Posting, Progress, Question, Standing, Stands, Status, Submit, Tell, TraceContext,
     },
 };
 use remit_core::{
@@ -90,7 +90,7 @@ impl Choices<'_> {
             deadline_ms: self.number(),
             gateway: self.number(),
             ticket: self.number(),
-            until_settled: self.yes(),
+            tell: *self.one_of(&[Tell::Accepted, Tell::Both, Tell::End]),
         }
     }
 

@@ -9,7 +9,7 @@ use remit_actors::{
     genesis::Genesis,
     machine::{Failure, Machine},
     manager::{Manager, ManagerOptions},
-    message::{Address, Answer, AnswerBody, Ask, ChangeAccount, Message, Position, Question, Submit},
+    message::{Address, Answer, AnswerBody, Ask, ChangeAccount, Message, Position, Question, Submit, Tell},
     shard::{Shard, ShardOptions},
     store::{
         books::BooksOptions,
@@ -232,7 +232,7 @@ impl Stage {
         let legs = legs.iter().map(leg).collect();
         let (memo, gateway, ticket) = (Some(format!("no {no}").as_str().into()), 1, no);
         let submit =
-            Submit { id: transfer_id(no), protocol, legs, memo, deadline_ms, gateway, ticket, until_settled: true };
+            Submit { id: transfer_id(no), protocol, legs, memo, deadline_ms, gateway, ticket, tell: Tell::Both };
         self.turn(MANAGER, &[frame_of(Message::Submit(submit))]);
     }
 

@@ -1,16 +1,19 @@
-//! The load generator behind `remit bench`. It knows the doors only: what it measures is what a client sees.
+//! The load generator behind `remit bench` and `remit compare`. It knows the doors only: what it measures is what a client sees.
 //!
 //! It is honest: accounts are funded by transfers, every id is new, a transfer counts when its end is known, and only if it
 //! completed.
 
+mod crowd;
+mod offered;
 mod payments;
+mod timeline;
 
 use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use futures::future::try_join_all;
@@ -28,9 +31,12 @@ use remit_core::{
     protocol::Protocol,
 };
 use serde::Serialize;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
+pub use crowd::{Crowd, Drawn};
+pub use offered::{Offered, offer};
 pub use payments::{Payments, Skew, cents};
+pub use timeline::{Life, Timeline};
 
 /// What to do to a deployment.
 #[derive(Clone, Debug)]
@@ -107,6 +113,11 @@ pub fn account(no: u64) -> AccountId {
     AccountId::parse(&format!("load-{no}")).expect("a short plain name is an id")
 }
 
+/// Where deposits come from.
+fn world() -> AccountId {
+    AccountId::parse("load-world").expect("a short plain name is an id")
+}
+
 fn eur() -> Currency {
     Currency::parse("EUR").expect("EUR is a currency")
 }
@@ -117,12 +128,31 @@ pub fn new_id() -> TransferId {
     TransferId(Uuid::now_v7().into_bytes())
 }
 
+/// New time-ordered transfer ids for one client, who asks the system for randomness only once: a system call for each id would be
+/// a good part of what is measured.
+struct Ids(Numbers);
+
+impl Ids {
+    fn new() -> Self {
+        Self(Numbers(Uuid::new_v4().as_u64_pair().1))
+    }
+
+    fn next(&mut self) -> TransferId {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&self.0.mixed().to_le_bytes());
+        random[8..].copy_from_slice(&self.0.mixed().to_le_bytes()[..2]);
+        let ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        TransferId(Builder::from_unix_timestamp_millis(ms, &random).into_uuid().into_bytes())
+    }
+}
+
 /// Opens and funds the accounts of a load. Calls `progress` with how many are ready.
 ///
 /// # Errors
 /// The deployment does not take an account, or a deposit.
 pub async fn set_up(client: &Client, accounts: u64, progress: &(dyn Fn(u64) + Sync)) -> Result<(), Error> {
-    let world = AccountId::parse("load-world").map_err(|wrong| Error::invalid("id", wrong.to_string()))?;
+    let world = world();
     let external = OpenRequest { kind: Some(Kind::External), ..OpenRequest::new(world.clone(), eur()) };
     client.account_open(&external).await?;
     let ready = AtomicU64::new(0);
@@ -142,12 +172,17 @@ pub async fn set_up(client: &Client, accounts: u64, progress: &(dyn Fn(u64) + Sy
     let all: Vec<u64> = (0..accounts).collect();
     for some in all.chunks(4_096) {
         let deposit = |no: &u64| SubmitRequest::payment(new_id(), world.clone(), account(*no), amount, eur());
-        let request = batch(some.iter().map(deposit).collect());
-        for result in client.transfer_submit_batch_brief(&request).await? {
-            let deposited = result?;
-            if deposited.status != Status::Completed {
-                return Err(Error::unavailable(format!("the deposit {} is {:?}", deposited.id, deposited.status)));
-            }
+        pay_in(client, some.iter().map(deposit).collect()).await?;
+    }
+    Ok(())
+}
+
+/// Makes deposits, up to 8,192 of them, each of which must complete.
+async fn pay_in(client: &Client, deposits: Vec<SubmitRequest>) -> Result<(), Error> {
+    for result in client.transfer_submit_batch_brief(&batch(deposits)).await? {
+        let deposited = result?;
+        if deposited.status != Status::Completed {
+            return Err(Error::unavailable(format!("the deposit {} is {:?}", deposited.id, deposited.status)));
         }
     }
     Ok(())
@@ -203,7 +238,7 @@ async fn one_client(
     counts: &Counts,
     progress: &(dyn Fn(Duration) + Sync),
 ) -> Result<Vec<f64>, Error> {
-    let mut latencies = Vec::new();
+    let (mut latencies, mut ids) = (Vec::new(), Ids::new());
     loop {
         let since = begin.elapsed();
         progress(since);
@@ -211,8 +246,9 @@ async fn one_client(
             return Ok(latencies);
         }
         let counted = since >= load.warm_up;
-        let draw = |_| SubmitRequest { protocol: Some(load.protocol), ..load.payments.draw(&mut numbers) };
-        let transfers: Vec<SubmitRequest> = (0..load.batch).map(draw).collect();
+        let mut draw =
+            |_| SubmitRequest { protocol: Some(load.protocol), ..load.payments.draw(ids.next(), &mut numbers) };
+        let transfers: Vec<SubmitRequest> = (0..load.batch).map(&mut draw).collect();
         let count = |status| {
             if counted {
                 counts.count(status)
@@ -278,6 +314,17 @@ fn as_f64(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_s_ids_are_all_different_and_in_the_order_of_time() {
+        let (mut ids, mut others) = (Ids::new(), Ids::new());
+        let mut made: Vec<TransferId> = (0..1_000).flat_map(|_| [ids.next(), others.next()]).collect();
+        let ms = |id: &TransferId| Uuid::from_bytes(id.0).get_timestamp().map(|at| at.to_unix());
+        assert!(made.is_sorted_by_key(ms) && made.iter().all(|id| Uuid::from_bytes(id.0).get_version_num() == 7));
+        made.sort();
+        made.dedup();
+        assert_eq!(made.len(), 2_000);
+    }
 
     #[test]
     fn a_share_of_the_latencies_is_one_of_them() {

@@ -9,7 +9,7 @@ use remit_core::{
     transfer::{LEGS_MAX, LEGS_MIN},
 };
 
-use crate::{Numbers, account, eur, new_id};
+use crate::{Numbers, account, eur};
 
 /// How often which account.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,7 +56,7 @@ pub struct Payments {
     skew: Skew,
     /// Of a hundred transfers, how many are between different shards; `None`: as it comes.
     cross_shard: Option<u64>,
-    /// The accounts of each shard.
+    /// The accounts of each shard, if it matters which shard they are in.
     by_shard: Vec<Vec<u64>>,
     /// The share of the first n accounts, if some are used more than others.
     shares: Vec<f64>,
@@ -77,9 +77,10 @@ impl Payments {
         if cross_shard.is_some_and(|percent| percent > 100) {
             return Err("a percentage is 0 to 100".to_owned());
         }
-        let mut by_shard = vec![Vec::new(); usize::from(shards)];
-        for no in 0..accounts {
-            by_shard[usize::from(account(no).hashed_shard(shards).0)].push(no);
+        let mut by_shard = Vec::new();
+        if cross_shard.is_some() {
+            by_shard.resize(usize::from(shards), Vec::new());
+            (0..accounts).for_each(|no| by_shard[usize::from(account(no).hashed_shard(shards).0)].push(no));
         }
         let shares = match skew {
             Skew::Zipf(s) => zipf(accounts, s),
@@ -94,27 +95,30 @@ impl Payments {
         self.accounts
     }
 
-    /// The next transfer, under a new id.
-    pub fn draw(&self, numbers: &mut Numbers) -> SubmitRequest {
+    /// The next transfer, under this id.
+    pub fn draw(&self, id: TransferId, numbers: &mut Numbers) -> SubmitRequest {
         let chosen = self.choose(numbers);
-        transfer(new_id(), &chosen, cents(numbers))
+        transfer(id, &chosen, cents(numbers))
     }
 
     /// Between which accounts the next transfer is, by their numbers: the payer, then the payees.
     pub fn choose(&self, numbers: &mut Numbers) -> Vec<u64> {
         let first = self.pick(numbers);
-        let shard = self.shard_of(first);
-        let stays = self.cross_shard.map(|percent| numbers.below(100) >= percent);
+        // The shard of the first, and whether the others are to be in it too.
+        let stays = self.cross_shard.map(|percent| (self.shard_of(first), numbers.below(100) >= percent));
         let mut chosen = vec![first];
         while (chosen.len() as u64) < self.legs {
             let next = match stays {
-                Some(true) if self.by_shard[shard].len() as u64 >= self.legs => {
+                Some((shard, true)) if self.by_shard[shard].len() as u64 >= self.legs => {
                     let here = &self.by_shard[shard];
                     here[usize::try_from(numbers.below(here.len() as u64)).unwrap_or(0)]
                 }
                 _ => self.other(numbers),
             };
-            let is_apart = stays != Some(false) || self.by_shard.len() == 1 || self.shard_of(next) != shard;
+            let is_apart = match stays {
+                Some((shard, false)) => self.by_shard.len() == 1 || self.shard_of(next) != shard,
+                _ => true,
+            };
             if is_apart && !chosen.contains(&next) {
                 chosen.push(next);
             }
@@ -188,6 +192,7 @@ fn zipf(accounts: u64, s: f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::new_id;
 
     fn accounts_of(request: &SubmitRequest) -> Vec<AccountId> {
         let named = request.from.iter().chain(&request.to).cloned();
@@ -201,7 +206,7 @@ mod tests {
                 let payments = Payments::new(20, 4, legs, skew, None).unwrap();
                 let mut numbers = Numbers(1);
                 for _ in 0..200 {
-                    let mut accounts = accounts_of(&payments.draw(&mut numbers));
+                    let mut accounts = accounts_of(&payments.draw(new_id(), &mut numbers));
                     assert_eq!(accounts.len() as u64, legs, "{skew}");
                     assert!(skew != Skew::OneHotAccount || accounts.contains(&account(0)));
                     accounts.sort();
@@ -221,7 +226,7 @@ mod tests {
                 let accounts = accounts_of(request);
                 accounts[0].hashed_shard(4) != accounts[1].hashed_shard(4)
             };
-            let count = (0..300).filter(|_| crosses(&payments.draw(&mut numbers))).count();
+            let count = (0..300).filter(|_| crosses(&payments.draw(new_id(), &mut numbers))).count();
             assert_eq!(count, crossing, "{percent} %");
         }
     }

@@ -1,6 +1,11 @@
 //! Faults of whole actors, nodes and the broker.
 
-use remit_actors::{message::Address, store::memory::Crash, supervision::Recovery};
+use remit_actors::{
+    faults::{Away, Faults},
+    message::Address,
+    store::memory::Crash,
+    supervision::Recovery,
+};
 use remit_core::id::Seq;
 
 use crate::{
@@ -54,10 +59,23 @@ impl World {
                 self.links[node].skew_ms = (self.links[node].skew_ms + by).clamp(-600_000, 600_000);
             }
             Chaos::Rot => self.rot(place)?,
+            Chaos::Away => {
+                let address = self.slots[place].address;
+                self.faults.set(Faults { away: Away::One(address), ..self.faults.get() });
+                self.queue.after(ms, Event::Back(address));
+            }
         }
         let pause = self.chaos.between(1, self.plan.chaos_ms_max);
         self.queue.after(pause, Event::Chaos);
         Ok(())
+    }
+
+    /// An actor is back, unless another one has been away since, or all faults are over.
+    pub(crate) fn back(&mut self, address: Address) {
+        let faults = self.faults.get();
+        if faults.away == Away::One(address) {
+            self.faults.set(Faults { away: Away::Nobody, ..faults });
+        }
     }
 
     /// An actor is gone, with all that it had in memory.

@@ -101,11 +101,13 @@ pub enum Chaos {
     ClockJump,
     /// The start record of an open transfer can't be read any more.
     Rot,
+    /// An actor hears nobody, and nobody hears it.
+    Away,
 }
 
 impl Chaos {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Crash,
         Self::Panic,
         Self::CrashAtWrite,
@@ -117,6 +119,7 @@ impl Chaos {
         Self::Wipe,
         Self::ClockJump,
         Self::Rot,
+        Self::Away,
     ];
 }
 

@@ -29,6 +29,8 @@ pub(crate) enum Event {
     HealOut(usize),
     /// A node can be reached again.
     HealIn(usize),
+    /// An actor that was away is back.
+    Back(Address),
 }
 
 struct Planned {

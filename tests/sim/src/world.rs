@@ -117,6 +117,10 @@ impl World {
                 self.links[node].is_cut_in = false;
                 Ok(())
             }
+            Event::Back(address) => {
+                self.back(address);
+                Ok(())
+            }
         }
     }
 
@@ -147,7 +151,7 @@ impl World {
     fn arrive(&mut self, to: Address, frame: Frame, number: Option<u64>) -> Checked {
         self.trace.mix(frame.messages.len() as u64);
         let Some(place) = self.place(to) else { return self.told(to, &frame) };
-        if self.links[self.slots[place].node].is_cut_in {
+        if self.links[self.slots[place].node].is_cut_in || self.faults.get().away.is(to) {
             return Ok(());
         }
         let slot = &mut self.slots[place];

@@ -8,7 +8,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use async_nats::Client;
 
 /// How often the connection is looked at while someone waits.
-const LOOK: Duration = Duration::from_millis(100);
+pub(in crate::bus) const LOOK: Duration = Duration::from_millis(100);
 
 /// A connection as it is at some moment: the how many-th.
 #[derive(Clone)]
@@ -23,9 +23,14 @@ impl Connection {
         Self { client: client.clone(), no: count(client) }
     }
 
+    /// Whether another one has taken its place.
+    pub(in crate::bus) fn is_lost(&self) -> bool {
+        count(&self.client) != self.no
+    }
+
     /// Waits until another one has taken its place.
     pub(in crate::bus) async fn lost(&self) {
-        while count(&self.client) == self.no {
+        while !self.is_lost() {
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -17,6 +17,6 @@ mod connection;
 mod task;
 mod throttle;
 
-use connection::Connection;
+use connection::{Connection, LOOK};
 pub(super) use task::Task;
 pub(super) use throttle::Throttle;

@@ -21,10 +21,13 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesUnordered};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    time::MissedTickBehavior,
+};
 use tracing::warn;
 
-use super::{Connection, Task, Throttle, streams::Streams};
+use super::{Connection, LOOK, Task, Throttle, streams::Streams};
 use crate::{
     bus::{
         Options,
@@ -203,6 +206,8 @@ impl Confirmer {
     async fn run(self, mut given: mpsc::UnboundedReceiver<Unconfirmed>) {
         let mut waiting = FuturesUnordered::new();
         let mut connection = Connection::of(&self.client);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 next = given.recv() => {
@@ -221,9 +226,11 @@ impl Confirmer {
                 }
                 // A confirmation that was due on a lost connection never comes. Waiting for it would hold up the frames
                 // that could leave by the new one.
-                () = connection.lost(), if !waiting.is_empty() => {
-                    self.counters.add(Counter::FramesUnconfirmed, waiting.len());
-                    waiting.clear();
+                _ = look.tick(), if !waiting.is_empty() => {
+                    if connection.is_lost() {
+                        self.counters.add(Counter::FramesUnconfirmed, waiting.len());
+                        waiting.clear();
+                    }
                 }
             }
             if waiting.is_empty() {

@@ -1,6 +1,6 @@
 //! A database in memory, for tests and the simulator.
 //!
-//! It behaves as the SQL does, transaction by transaction, and is made of bytes: what is read back was encoded. Like a real
+//! It behaves as the SQL does, transaction by transaction, and is made of lines: what is read back was written as text. Like a real
 //! one it has two sides: *live*, which every process of the machine sees, and *durable*, which a loss of power leaves. A
 //! commit writes the one, then flushes it to the other, and can crash before, between or after. The [`Disk`] is what
 //! survives its incarnations: open it again and go on.
@@ -14,57 +14,23 @@ use std::{
 
 use parking_lot::Mutex;
 use remit_core::{
-    id::{AccountId, Epoch, LegId, Seq, Time, TransferId},
+    id::{AccountId, Epoch, Seq, Time},
     ledger::Transit,
     mark::OpenDebit,
     money::Currency,
     planted,
 };
-use serde::de::DeserializeOwned;
 
 pub use self::tables::Memory;
 use self::tables::Work;
 use super::{
     Error,
-    journal::{Hash, corrupt, found},
-    row::{AccountRecord, JournalEntry, Row, ShardEntry, TransferEntry},
+    journal::{Hash, found},
+    key::Key,
+    line,
+    row::{AccountRecord, JournalEntry, Row},
 };
-use crate::{codec, genesis::Genesis};
-
-/// What a row is found by; at most one row has it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Key {
-    /// A leg's record: transfer, leg, step.
-    Leg(LegId, u8),
-    /// An account command.
-    Command([u8; 16]),
-    /// A transfer's record: transfer, step.
-    Transfer(TransferId, u8),
-    /// A transfer's record that may recur: where it is.
-    Note(TransferId, Seq),
-}
-
-/// An entry that knows its key.
-pub trait Keyed: JournalEntry + DeserializeOwned {
-    /// What it is found by at this place, if it is.
-    fn found_by(&self, seq: Seq) -> Option<Key>;
-}
-
-impl Keyed for ShardEntry {
-    fn found_by(&self, _seq: Seq) -> Option<Key> {
-        match self {
-            Self::Common(_) => None,
-            Self::Leg(leg) => Some(Key::Leg(leg.id, leg.state.step())),
-            Self::Account(account) => account.command_id.map(Key::Command),
-        }
-    }
-}
-
-impl Keyed for TransferEntry {
-    fn found_by(&self, seq: Seq) -> Option<Key> {
-        self.key().map(|(id, step)| step.map_or(Key::Note(id, seq), |step| Key::Transfer(id, step)))
-    }
-}
+use crate::genesis::Genesis;
 
 /// When a database crashes, as seen from a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,19 +46,20 @@ pub enum Crash {
 /// A row as it is stored, and as it was when it was last read: until the database is opened anew, it need not be read again.
 #[derive(Clone, Debug)]
 struct Stored<E> {
-    bytes: Arc<[u8]>,
+    line: Arc<[u8]>,
     read: Option<Row<E>>,
 }
 
-impl<E: Keyed> Stored<E> {
+impl<E: JournalEntry> Stored<E> {
     fn new(row: &Row<E>) -> Self {
-        Self { bytes: codec::encode_value(row).into(), read: Some(row.clone()) }
+        let mut line = Vec::new();
+        line::append(row, &mut line);
+        Self { line: line.into(), read: Some(row.clone()) }
     }
 
-    fn row(&self) -> Result<Row<E>, Error> {
-        let decode = || codec::decode_value(&self.bytes);
-        let row = self.read.clone().map_or_else(decode, Ok);
-        row.map_err(|error| corrupt(format!("a row can't be read: {error}")))
+    /// The row, which stands at this position.
+    fn row(&self, seq: Seq) -> Result<Row<E>, Error> {
+        self.read.clone().map_or_else(|| line::read(seq, &self.line), Ok)
     }
 }
 
@@ -161,7 +128,7 @@ impl<E> Default for Disk<E> {
     }
 }
 
-impl<E: Keyed> Disk<E> {
+impl<E: JournalEntry> Disk<E> {
     /// A disk with a database of this name.
     #[must_use]
     pub fn named(name: &str) -> Self {
@@ -195,7 +162,7 @@ impl<E: Keyed> Disk<E> {
     pub fn damage(&self, seq: Seq) {
         let mut sides = self.sides.lock();
         if let Some(row) = place(seq).and_then(|place| sides.live.rows.get_mut(place)) {
-            *row = Stored { bytes: Arc::from([0xFF; 5]), read: None };
+            *row = Stored { line: Arc::from([0xFF; 5]), read: None };
         }
     }
 
@@ -203,7 +170,7 @@ impl<E: Keyed> Disk<E> {
     #[must_use]
     pub fn rows(&self) -> Vec<Row<E>> {
         let sides = self.sides.lock();
-        sides.live.rows.iter().filter_map(|row| row.row().ok()).collect()
+        sides.live.rows.iter().enumerate().filter_map(|(place, row)| row.row(seq_after(place)).ok()).collect()
     }
 
     /// The durable rows above a position.
@@ -213,8 +180,8 @@ impl<E: Keyed> Disk<E> {
     pub fn durable_rows_above(&self, seq: Seq) -> Result<Vec<Row<E>>, Error> {
         let sides = self.sides.lock();
         let held = sides.durable.as_deref().unwrap_or(&sides.live);
-        let above = held.rows.get(usize::try_from(seq.0).unwrap_or(usize::MAX)..).unwrap_or_default();
-        above.iter().map(Stored::row).collect()
+        let from = usize::try_from(seq.0).unwrap_or(usize::MAX);
+        held.rows.iter().enumerate().skip(from).map(|(place, row)| row.row(seq_after(place))).collect()
     }
 
     /// The position that the tables stand for.

@@ -7,20 +7,21 @@ use std::{
 
 use remit_core::{
     account::Status,
-    id::{AccountId, Epoch, LegId, LegNo, Seq, TransferId},
+    id::{AccountId, Epoch, LegId, Seq, TransferId},
     ledger::Transit,
     mark::OpenDebit,
     money::Currency,
     planted,
 };
 
-use super::{Disk, Held, Key, Keyed, Stored};
+use super::{Disk, Held, Stored, seq_after};
 use crate::store::{
     Error,
     books::{Flush, Newest, ShardTables},
     journal::{Appended, Below, Hash, Head, Journal, corrupt},
+    key::Key,
     register::TransferTables,
-    row::{AccountRecord, Row, ShardEntry, TransferEntry},
+    row::{AccountRecord, JournalEntry, Row, ShardEntry, TransferEntry},
 };
 
 /// A database in memory, opened.
@@ -77,7 +78,7 @@ impl<E> Work<E> {
     }
 }
 
-impl<E: Keyed> Memory<E> {
+impl<E: JournalEntry> Memory<E> {
     pub(super) fn new(disk: Disk<E>) -> Self {
         Self { disk, work: Work::default() }
     }
@@ -91,8 +92,8 @@ impl<E: Keyed> Memory<E> {
         // Rows count from 1: as many as stand at or below the position come before.
         let from = usize::try_from(above.0).unwrap_or(usize::MAX);
         self.live(|held| {
-            let rows = held.rows.iter().chain(&self.work.rows);
-            rows.skip(from).take(limit).map(Stored::row).collect()
+            let rows = held.rows.iter().chain(&self.work.rows).enumerate();
+            rows.skip(from).take(limit).map(|(place, row)| row.row(seq_after(place))).collect()
         })
     }
 
@@ -113,7 +114,7 @@ impl<E: Keyed> Memory<E> {
     }
 }
 
-impl<E: Keyed> Journal for Memory<E> {
+impl<E: JournalEntry> Journal for Memory<E> {
     type Entry = E;
 
     fn head(&mut self) -> Result<Head, Error> {
@@ -140,7 +141,7 @@ impl<E: Keyed> Journal for Memory<E> {
     }
 
     fn append(&mut self, row: &Row<E>) -> Result<Appended, Error> {
-        if let Some(key) = row.entry.found_by(row.seq) {
+        if let Some(key) = row.entry.key(row.seq) {
             let is_known = self.live(|held| held.keys.contains_key(&key)) && !planted!(UniqueIndexMissing);
             if is_known || self.work.keys.contains_key(&key) {
                 return Ok(Appended::Exists);
@@ -151,7 +152,7 @@ impl<E: Keyed> Journal for Memory<E> {
         Ok(Appended::New)
     }
 
-    fn link(&mut self, seq: Seq, hash: Hash) -> Result<(), Error> {
+    fn link(&mut self, seq: Seq, hash: Hash, _lines: &[u8]) -> Result<(), Error> {
         self.work.links.push((seq, hash));
         Ok(())
     }
@@ -220,17 +221,16 @@ impl ShardTables for Memory<ShardEntry> {
     }
 
     fn rows_of(&mut self, transfer: TransferId) -> Result<Vec<Row<ShardEntry>>, Error> {
-        let leg = |no| LegId::new(transfer, LegNo(no));
-        self.find(Key::Leg(leg(0), 0)..=Key::Leg(leg(u8::MAX), u8::MAX))
+        self.find(Key::of_transfer(transfer))
     }
 
     fn rows_of_leg(&mut self, leg: LegId) -> Result<Vec<Row<ShardEntry>>, Error> {
-        self.find(Key::Leg(leg, 0)..=Key::Leg(leg, u8::MAX))
+        self.find(Key::of_leg(leg))
     }
 
     fn row_of_command(&mut self, command_id: &[u8; 16]) -> Result<Option<Row<ShardEntry>>, Error> {
-        let key = Key::Command(*command_id);
-        Ok(self.find(key.clone()..=key)?.pop())
+        let key = Key::command(command_id);
+        Ok(self.find(key..=key)?.pop())
     }
 
     fn row(&mut self, seq: Seq) -> Result<Option<Row<ShardEntry>>, Error> {
@@ -254,10 +254,10 @@ impl ShardTables for Memory<ShardEntry> {
             }
         };
         self.live(|held| {
-            for row in held.rows.iter().chain(&self.work.rows) {
+            for (place, row) in held.rows.iter().chain(&self.work.rows).enumerate() {
                 match &row.read {
                     Some(read) => note(read),
-                    None => note(&row.row()?),
+                    None => note(&row.row(seq_after(place))?),
                 }
             }
             Ok::<(), Error>(())
@@ -285,22 +285,16 @@ impl TransferTables for Memory<TransferEntry> {
     }
 
     fn rows_of(&mut self, transfer: TransferId) -> Result<Vec<Row<TransferEntry>>, Error> {
-        let mut seqs = self.found(Key::Transfer(transfer, 0)..=Key::Transfer(transfer, u8::MAX));
-        seqs.extend(self.found(Key::Note(transfer, Seq(0))..=Key::Note(transfer, Seq(u64::MAX))));
+        let mut seqs = self.found(Key::of_transfer(transfer));
         seqs.sort_unstable();
         seqs.into_iter().filter_map(|seq| self.at(seq).transpose()).collect()
     }
 
     fn transfer_at(&mut self, seq: Seq) -> Result<Option<TransferId>, Error> {
         if let Ok(row) = self.at(seq) {
-            return Ok(row.and_then(|row| row.entry.key()).map(|(id, _)| id));
+            return Ok(row.and_then(|row| row.entry.transfer()));
         }
-        Ok(self.live(|held| {
-            held.keys.iter().find_map(|(key, at)| match key {
-                Key::Transfer(id, _) | Key::Note(id, _) if *at == seq => Some(*id),
-                _ => None,
-            })
-        }))
+        Ok(self.live(|held| held.keys.iter().find(|(_, at)| **at == seq).map(|(key, _)| key.id())))
     }
 
     fn write_open(&mut self, seq: Seq, begun: &BTreeSet<Seq>) -> Result<(), Error> {

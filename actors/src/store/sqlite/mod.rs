@@ -1,29 +1,34 @@
 //! One SQLite file for each shard and each manager, in write-ahead mode, flushed at every commit.
 //!
-//! Only statements live here. `sqlite3` reads the files at any time: `journal` in plain columns, and a view that is exact
-//! (`balance` in a shard's file, `transfer` in a manager's). A crash leaves every commit that returned.
+//! Only statements live here. `sqlite3` reads the files at any time: the view `journal` has the rows in plain columns, and
+//! another is exact at any moment (`balance` in a shard's file, `transfer` in a manager's). A crash leaves every commit that
+//! returned.
+//!
+//! What a commit writes is the end of one table, [`chunks`]. Balances, and the [`keys`] that rows are found by, go to their tables
+//! in bulk, and what these do not have yet is known from the newest rows.
 
+mod cells;
+mod chunks;
+mod keys;
 mod shard_tables;
-mod text;
 mod transfer_tables;
 
-use std::{fs, path::Path};
+use std::{fs, ops::RangeInclusive, path::Path};
 
 use remit_core::id::{Epoch, Seq, Time};
-use rusqlite::{
-    Connection, OptionalExtension, Statement,
-    types::{ToSql, ToSqlOutput, ValueRef},
-};
+use rusqlite::{Connection, OptionalExtension};
 
+use self::{chunks::Chunks, keys::Keys};
 use super::{
     Error,
     journal::{Appended, Below, Hash, Head, Journal, corrupt, found},
+    key::Key,
     row::{JournalEntry, Row},
 };
 use crate::genesis::Genesis;
 
-/// The version of the file's format; a file of a newer one is refused.
-const FORMAT: i64 = 1;
+/// The version of the file's format; a file of another one is refused.
+pub const FORMAT: u32 = 2;
 /// "RMIT", so that `file` and `sqlite3` can tell whose a file is.
 const APPLICATION_ID: i64 = 0x524d_4954;
 /// After so many pages of 4 KiB the write-ahead log is copied into the file.
@@ -31,41 +36,27 @@ const CHECKPOINT_PAGES: i64 = 4_000;
 /// How long to wait for someone else's lock, such as a backup's.
 const BUSY_MS: u64 = 5_000;
 
-/// How the entries of one kind of journal stand in SQL.
+/// An entry whose kind of journal has tables of its own beside it.
 pub trait Record: JournalEntry {
-    /// The tables, indexes and views beside those that every file has.
+    /// The tables, indexes and views beside those that every file has. `{newest}` stands for the rows above the position that the
+    /// tables stand for, as a table of the columns of `journal`.
     const SCHEMA: &'static str;
-    /// The columns of `journal` after `seq` and `at`.
-    const COLUMNS: &'static [&'static str];
-    /// What makes a row a duplicate.
-    const CONFLICT: &'static str;
-
-    /// Binds the columns in their order.
-    ///
-    /// # Errors
-    /// SQLite refused a value.
-    fn bind(&self, bind: &mut Binder<'_, '_>) -> rusqlite::Result<()>;
-
-    /// Reads the columns in their order.
-    ///
-    /// # Errors
-    /// A column can't be right.
-    fn read(columns: &mut Columns<'_, '_>) -> Result<Self, Error>;
 }
 
 /// A database file.
 pub struct Sqlite<E> {
     connection: Connection,
-    insert: String,
-    select: String,
-    entry: std::marker::PhantomData<E>,
+    chunks: Chunks,
+    keys: Keys,
+    /// The rows of the open transaction, which are not in the file before its link is.
+    staged: Vec<Row<E>>,
 }
 
 impl<E: Record> Sqlite<E> {
     /// Opens a file, or makes it where `create` allows.
     ///
     /// # Errors
-    /// It is missing and may not be made, belongs to another deployment, has a newer format, or SQLite failed.
+    /// It is missing and may not be made, belongs to another deployment, has another format, or SQLite failed.
     pub fn open(path: &Path, genesis: &Genesis, create: bool, now: Time) -> Result<Self, Error> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)
@@ -87,11 +78,7 @@ impl<E: Record> Sqlite<E> {
         if is_new {
             Self::create(&connection)?;
         }
-        let names = E::COLUMNS.join(", ");
-        let places = vec!["?"; E::COLUMNS.len() + 2].join(", ");
-        let insert = format!("INSERT INTO journal (seq, at, {names}) VALUES ({places}) {}", E::CONFLICT);
-        let select = format!("SELECT seq, at, {names} FROM journal");
-        let mut file = Self { connection, insert, select, entry: std::marker::PhantomData };
+        let mut file = Self { connection, chunks: Chunks::default(), keys: Keys::default(), staged: Vec::new() };
         // Which of the deployment's databases it is, too: a file under another's name would be another's money.
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         found(&mut file, &format!("{genesis} database={name}"), create, now)?;
@@ -119,33 +106,49 @@ impl<E: Record> Sqlite<E> {
         let foreign = |what: String| Err(Error::Foreign { what: format!("{} {what}", path.display()) });
         match (application, format, tables) {
             (0, 0, 0) => Ok(true),
-            (APPLICATION_ID, FORMAT, _) => Ok(false),
+            (APPLICATION_ID, known, _) if known == i64::from(FORMAT) => Ok(false),
             (APPLICATION_ID, other, _) => foreign(format!("has format {other}, this version knows {FORMAT}")),
             _ => foreign("is a database of another program".into()),
         }
     }
 
     fn create(connection: &Connection) -> Result<(), Error> {
-        let common = "
+        let names = E::COLUMNS.join(", ");
+        let columns: Vec<String> = (1..=E::COLUMNS.len()).map(|place| format!("line.value ->> {place}")).collect();
+        // The position of a row is that of its chunk's last one, less the lines that follow.
+        let rows = |of: &str| {
+            format!(
+                "SELECT chunk.last - json_array_length('[' || rows || ']') + 1 + line.key AS seq, line.value ->> 0 AS at, {}
+                FROM chunk, json_each('[' || chunk.rows || ']') AS line {of}",
+                columns.join(", ")
+            )
+        };
+        let flushed = "(SELECT value FROM meta WHERE key = 'flushed')";
+        let newest = format!(
+            "newest (seq, at, {names}) AS MATERIALIZED (SELECT * FROM ({}) WHERE seq > {flushed})",
+            rows(&format!("WHERE chunk.last > {flushed}"))
+        );
+        let schema = E::SCHEMA.replace("{newest}", &newest);
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE;
             CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
             INSERT INTO meta VALUES ('epoch', 0), ('flushed', 0);
-            CREATE TABLE chain (seq INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT;";
-        connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {common} {} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;",
-            E::SCHEMA
+            CREATE TABLE chunk (
+                last INTEGER PRIMARY KEY, -- the position of its last row
+                link BLOB,                -- of the hash chain, where a commit ends here: SHA-256 of the link before it and of
+                                          -- the commit's lines, a comma and a line break between each two
+                rows TEXT NOT NULL        -- a line each: a JSON array of the columns that the view `journal` names
+            ) STRICT;
+            CREATE TABLE key ( -- what rows up to the position `flushed` are found by
+                key BLOB PRIMARY KEY, -- transfer, leg and step; or transfer and step; or the idempotency key of a command
+                seq INTEGER NOT NULL
+            ) STRICT, WITHOUT ROWID;
+            CREATE VIEW journal (seq, at, {names}) AS {};
+            {schema}
+            PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;",
+            rows("")
         ))?;
         Ok(())
-    }
-
-    /// All rows that a statement after `SELECT … FROM journal` gives.
-    fn select(&self, rest: &str, params: &[&dyn ToSql]) -> Result<Vec<Row<E>>, Error> {
-        let mut statement = self.connection.prepare_cached(&format!("{} {rest}", self.select))?;
-        let mut rows = statement.query(params)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push(read_row(row)?);
-        }
-        Ok(found)
     }
 
     fn flushed_seq(&self) -> Result<Seq, Error> {
@@ -158,30 +161,46 @@ impl<E: Record> Sqlite<E> {
         Ok(Seq(unsigned(seq)?))
     }
 
-    fn set_flushed(&self, seq: Seq) -> Result<(), Error> {
-        self.connection.prepare_cached("UPDATE meta SET value = ? WHERE key = 'flushed'")?.execute([signed(seq.0)?])?;
+    /// Takes in the keys of the rows that the table of keys does not have, up to this position. Within a transaction, so that
+    /// nobody else writes meanwhile.
+    fn know_keys(&mut self, seq: Seq) -> Result<(), Error> {
+        const PAGE: usize = 1_024;
+        let mut at = match self.keys.known_to() {
+            Some(known) => known,
+            None => self.flushed_seq()?,
+        };
+        while at < seq {
+            let rows = Chunks::above::<E>(&self.connection, at, PAGE)?;
+            let Some(last) = rows.last() else { break };
+            at = last.seq;
+            for row in rows {
+                if let Some(key) = row.entry.key(row.seq) {
+                    self.keys.note(key, row.seq);
+                }
+            }
+        }
+        self.keys.know_to(seq);
         Ok(())
     }
-}
 
-/// Reads a row of the journal, every column of it: one that says more than was ever written, or says it otherwise, is as
-/// corrupt as one that can't be read.
-fn read_row<E: Record>(row: &rusqlite::Row<'_>) -> Result<Row<E>, Error> {
-    let mut columns = Columns { row, at: 0 };
-    let seq = Seq(unsigned(columns.column()?)?);
-    let at = Time(columns.column()?);
-    let entry = E::read(&mut columns).map_err(|error| match error {
-        Error::Corrupt { what } => corrupt(format!("row {}: {what}", seq.0)),
-        error => error,
-    })?;
-    let mut written = Binder { target: Target::Row(row), at: 2, differs: None };
-    entry.bind(&mut written)?;
-    match written.differs {
-        None => Ok(Row { seq, at, entry }),
-        Some(at) => {
-            let column = row.as_ref().column_name(at).unwrap_or_default();
-            Err(corrupt(format!("row {}: its column {column} is not as it was written", seq.0)))
+    /// The row at a position, of the open transaction or of the file.
+    fn at(&mut self, seq: Seq) -> Result<Option<Row<E>>, Error> {
+        match self.staged.iter().find(|row| row.seq == seq) {
+            Some(row) => Ok(Some(row.clone())),
+            None => self.chunks.row(&self.connection, seq),
         }
+    }
+
+    /// The rows that have these keys, in the order of the keys.
+    fn find(&mut self, keys: &RangeInclusive<Key>) -> Result<Vec<Row<E>>, Error> {
+        let seqs = self.keys.find(&self.connection, keys)?;
+        let key_of = |row: &Row<E>| row.entry.key(row.seq);
+        seqs.into_iter()
+            .map(|seq| match self.at(seq)? {
+                Some(row) if key_of(&row).is_some_and(|key| keys.contains(&key)) => Ok(row),
+                _ => Err(corrupt(format!("row {} is not the one that its key says", seq.0))),
+            })
+            .collect()
     }
 }
 
@@ -189,24 +208,22 @@ impl<E: Record> Journal for Sqlite<E> {
     type Entry = E;
 
     fn head(&mut self) -> Result<Head, Error> {
-        let (epoch, seq, linked): (Option<i64>, i64, i64) = self
+        let epoch: Option<i64> = self
             .connection
-            .prepare_cached(
-                "SELECT (SELECT value FROM meta WHERE key = 'epoch'), (SELECT ifnull(max(seq), 0) FROM journal),
-                    (SELECT ifnull(max(seq), 0) FROM chain)",
-            )?
-            .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        if linked != seq {
-            return Err(corrupt(format!("the last row is {seq}, the last link of the hash chain {linked}")));
+            .prepare_cached("SELECT value FROM meta WHERE key = 'epoch'")?
+            .query_row([], |row| row.get(0))
+            .optional()?;
+        let epoch = Epoch(unsigned(epoch.ok_or_else(|| corrupt("it does not say who may write"))?)?);
+        let last: Option<(i64, Option<Hash>)> = self
+            .connection
+            .prepare_cached("SELECT last, link FROM chunk ORDER BY last DESC LIMIT 1")?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        match last {
+            None => Ok(Head { epoch, ..Head::default() }),
+            Some((seq, Some(hash))) => Ok(Head { epoch, seq: Seq(unsigned(seq)?), hash }),
+            Some((seq, None)) => Err(corrupt(format!("the last row, {seq}, has no link of the hash chain"))),
         }
-        let epoch = epoch.ok_or_else(|| corrupt("it does not say who may write"))?;
-        let hash = self
-            .connection
-            .prepare_cached("SELECT hash FROM chain WHERE seq = ?")?
-            .query_row([seq], |row| row.get(0))
-            .optional()?
-            .unwrap_or_default();
-        Ok(Head { epoch: Epoch(unsigned(epoch)?), seq: Seq(unsigned(seq)?), hash })
     }
 
     fn begin(&mut self, epoch: Epoch, seq: Seq) -> Result<(), Error> {
@@ -214,7 +231,7 @@ impl<E: Record> Journal for Sqlite<E> {
         let (stored_epoch, stored_seq): (i64, i64) = self
             .connection
             .prepare_cached(
-                "SELECT (SELECT value FROM meta WHERE key = 'epoch'), (SELECT ifnull(max(seq), 0) FROM journal)",
+                "SELECT (SELECT value FROM meta WHERE key = 'epoch'), (SELECT ifnull(max(last), 0) FROM chunk)",
             )?
             .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let stored = (Epoch(unsigned(stored_epoch)?), Seq(unsigned(stored_seq)?));
@@ -222,22 +239,25 @@ impl<E: Record> Journal for Sqlite<E> {
             self.connection.execute_batch("ROLLBACK")?;
             return Err(Error::Fenced { own: (epoch, seq), stored });
         }
-        Ok(())
+        self.staged.clear();
+        self.know_keys(seq)
     }
 
     fn append(&mut self, row: &Row<E>) -> Result<Appended, Error> {
-        let mut statement = self.connection.prepare_cached(&self.insert)?;
-        let mut bind = Binder { target: Target::Statement(&mut statement), at: 0, differs: None };
-        bind.next(signed(row.seq.0)?)?;
-        bind.next(row.at.0)?;
-        row.entry.bind(&mut bind)?;
-        Ok(if statement.raw_execute()? == 0 { Appended::Exists } else { Appended::New })
+        if let Some(key) = row.entry.key(row.seq) {
+            if self.keys.has(&self.connection, &key)? {
+                return Ok(Appended::Exists);
+            }
+            self.keys.note(key, row.seq);
+        }
+        self.staged.push(row.clone());
+        Ok(Appended::New)
     }
 
-    fn link(&mut self, seq: Seq, hash: Hash) -> Result<(), Error> {
-        self.connection
-            .prepare_cached("INSERT INTO chain (seq, hash) VALUES (?, ?)")?
-            .execute((signed(seq.0)?, hash.as_slice()))?;
+    fn link(&mut self, seq: Seq, hash: Hash, lines: &[u8]) -> Result<(), Error> {
+        Chunks::write(&self.connection, seq, &hash, lines)?;
+        self.staged.clear();
+        self.keys.know_to(seq);
         Ok(())
     }
 
@@ -252,127 +272,54 @@ impl<E: Record> Journal for Sqlite<E> {
     }
 
     fn rows_above(&mut self, seq: Seq, limit: usize) -> Result<Vec<Row<E>>, Error> {
-        self.select("WHERE seq > ? ORDER BY seq LIMIT ?", &[&position(seq), &bound(limit)])
+        let mut rows = Chunks::above(&self.connection, seq, limit)?;
+        let staged = self.staged.iter().filter(|row| row.seq > seq);
+        rows.extend(staged.take(limit - rows.len()).cloned());
+        Ok(rows)
     }
 
     fn rows_below(&mut self, seq: Seq, limit: usize) -> Result<Vec<Below<E>>, Error> {
-        let sql = format!("{} WHERE seq < ? ORDER BY seq DESC LIMIT ?", self.select);
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query((position(seq), bound(limit)))?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            let seq = Seq(unsigned(row.get(0)?)?);
-            found.push(match read_row(row) {
-                Ok(row) => (seq, Some(row)),
-                Err(Error::Corrupt { .. }) => (seq, None),
-                Err(error) => return Err(error),
-            });
-        }
-        Ok(found)
+        let staged = self.staged.iter().rev().filter(|row| row.seq < seq);
+        let mut rows: Vec<Below<E>> = staged.take(limit).map(|row| (row.seq, Some(row.clone()))).collect();
+        rows.extend(Chunks::below(&self.connection, seq, limit - rows.len())?);
+        Ok(rows)
     }
 
     fn links(&mut self, from: Seq, to: Seq) -> Result<Vec<(Seq, Hash)>, Error> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT seq, hash FROM chain WHERE seq BETWEEN ? AND ? ORDER BY seq")?;
-        let mut rows = statement.query([position(from), position(to)])?;
-        let mut links = Vec::new();
-        while let Some(row) = rows.next()? {
-            links.push((Seq(unsigned(row.get(0)?)?), row.get(1)?));
-        }
-        Ok(links)
+        Chunks::links(&self.connection, from, to)
     }
 
     fn check(&mut self) -> Result<(), Error> {
+        const PAGE: usize = 4_096;
         let found: String = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-        if found == "ok" { Ok(()) } else { Err(corrupt(found)) }
-    }
-}
-
-/// Binds one value after the other: to a statement, or to see whether a row has exactly these.
-pub struct Binder<'a, 'c> {
-    target: Target<'a, 'c>,
-    at: usize,
-    /// The first column where the row has another value.
-    differs: Option<usize>,
-}
-
-enum Target<'a, 'c> {
-    Statement(&'a mut Statement<'c>),
-    Row(&'a rusqlite::Row<'c>),
-}
-
-impl Binder<'_, '_> {
-    /// The next column's value.
-    ///
-    /// # Errors
-    /// SQLite refused it.
-    pub fn next(&mut self, value: impl ToSql) -> rusqlite::Result<()> {
-        self.at += 1;
-        match &mut self.target {
-            Target::Statement(statement) => statement.raw_bind_parameter(self.at, value),
-            Target::Row(row) => {
-                let value = value.to_sql()?;
-                let value = match &value {
-                    ToSqlOutput::Borrowed(value) => *value,
-                    ToSqlOutput::Owned(value) => ValueRef::from(value),
-                    other => unreachable!("no column is written as {other:?}"),
-                };
-                if row.get_ref(self.at - 1)? != value {
-                    self.differs.get_or_insert(self.at - 1);
+        if found != "ok" {
+            return Err(corrupt(found));
+        }
+        let flushed = self.flushed_seq()?;
+        let (mut at, mut keyed) = (Seq(0), 0);
+        let mut seq_of = self.connection.prepare("SELECT seq FROM key WHERE key = ?")?;
+        while at < flushed {
+            let rows = Chunks::above::<E>(&self.connection, at, PAGE)?;
+            let Some(last) = rows.last() else { break };
+            at = last.seq;
+            for row in rows.into_iter().filter(|row| row.seq <= flushed) {
+                let Some(key) = row.entry.key(row.seq) else { continue };
+                let stored: Option<i64> = seq_of.query_row([key.as_bytes()], |row| row.get(0)).optional()?;
+                if stored != Some(signed(row.seq.0)?) {
+                    return Err(corrupt(format!("row {} can't be found by its key", row.seq.0)));
                 }
-                Ok(())
+                keyed += 1;
             }
         }
-    }
-
-    /// Leaves the next columns `NULL`.
-    ///
-    /// # Errors
-    /// SQLite refused it.
-    pub fn nulls(&mut self, columns: usize) -> rusqlite::Result<()> {
-        (0..columns).try_for_each(|_| self.next(rusqlite::types::Null))
+        if Keys::written(&self.connection)? == keyed { Ok(()) } else { Err(corrupt("there are keys of no row")) }
     }
 }
 
-/// Reads one column after the other.
-pub struct Columns<'a, 'r> {
-    row: &'a rusqlite::Row<'r>,
-    at: usize,
-}
-
-impl Columns<'_, '_> {
-    /// The next column.
-    ///
-    /// # Errors
-    /// It is of another type.
-    pub fn column<T: rusqlite::types::FromSql>(&mut self) -> Result<T, Error> {
-        self.at += 1;
-        Ok(self.row.get(self.at - 1)?)
-    }
-
-    /// Reads the next column's word.
-    ///
-    /// # Errors
-    /// It is of another type, or no such word.
-    pub fn word<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Error> {
-        let at = self.at;
-        self.at += 1;
-        let column = || self.row.as_ref().column_name(at).unwrap_or_default();
-        let word = self.row.get_ref(at)?.as_str().map_err(|error| corrupt(format!("column {}: {error}", column())))?;
-        parse(word).ok_or_else(|| corrupt(format!("column {} says '{word}'", column())))
-    }
-
-    /// Reads the next column's word, if there is one.
-    ///
-    /// # Errors
-    /// It is of another type, or no such word.
-    pub fn maybe_word<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Error> {
-        if self.row.get_ref(self.at)? == rusqlite::types::ValueRef::Null {
-            self.at += 1;
-            return Ok(None);
-        }
-        self.word(parse).map(Some)
-    }
+/// Within the transaction: ends a bulk write, which stands for this position.
+fn set_flushed(connection: &Connection, keys: &mut Keys, seq: Seq) -> Result<(), Error> {
+    keys.write(connection)?;
+    connection.prepare_cached("UPDATE meta SET value = ? WHERE key = 'flushed'")?.execute([signed(seq.0)?])?;
+    Ok(())
 }
 
 fn signed(value: u64) -> Result<i64, Error> {

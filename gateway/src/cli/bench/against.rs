@@ -77,7 +77,8 @@ pub(super) async fn start(bench: &bench::Args) -> Result<Option<Cluster>, cli::e
     }
     let programs = programs::find(pg_bin.as_deref(), &Places::of_this_process()).await?;
     // On the disk that Remit's databases are on.
-    let beside = bench.data.as_deref().and_then(|data| std::path::absolute(data).ok()?.parent().map(PathBuf::from));
+    let beside =
+        bench.node.data.as_deref().and_then(|data| std::path::absolute(data).ok()?.parent().map(PathBuf::from));
     let clients = alone.max(pg_clients.unwrap_or(CLIENTS[CLIENTS.len() - 1]));
     Ok(Some(Cluster::start(&programs, &beside.unwrap_or_else(std::env::temp_dir), clients).await?))
 }

@@ -12,21 +12,25 @@ pub(super) struct Footprint {
     pub(super) cpu: Option<Duration>,
     /// Bytes that were sent to disks.
     pub(super) disk_bytes: Option<u64>,
-    /// Flushes of the disk under the data folder, whoever asked for them.
+    /// Flushes of the disk under the data folder, whoever asked for them; where the kernel counts none, as of many virtual disks,
+    /// the durable commits.
     pub(super) flushes: Option<u64>,
+    /// Commits of all databases of this process that wrote something.
+    commits: Option<u64>,
     /// The most memory that they had, each at its own time, in bytes.
     pub(super) peak_memory_bytes: Option<u64>,
 }
 
 impl Footprint {
-    /// Of this process and its broker, whose databases are in this folder.
-    pub(super) fn now(broker: Option<u32>, data: &Path) -> Self {
+    /// Of this process and its broker, whose databases are in this folder and have committed so often.
+    pub(super) fn now(broker: Option<u32>, data: &Path, commits: u64) -> Self {
         let processes = || [Some("self".to_owned()), broker.map(|pid| pid.to_string())].into_iter().flatten();
         let sum = |of: fn(&str) -> Option<u64>| processes().map(|process| of(&process)).sum::<Option<u64>>();
         Self {
             cpu: sum(cpu_ms).map(Duration::from_millis),
             disk_bytes: sum(|process| field(process, "io", "write_bytes:")),
             flushes: flushes(data),
+            commits: Some(commits),
             peak_memory_bytes: sum(|process| field(process, "status", "VmHWM:")).map(|kib| kib * 1_024),
         }
     }
@@ -34,10 +38,12 @@ impl Footprint {
     /// What was used since an earlier moment; memory as it is.
     pub(super) fn since(self, before: Self) -> Self {
         let less = |now: Option<u64>, before: Option<u64>| Some(now?.saturating_sub(before?));
+        let commits = less(self.commits, before.commits);
         Self {
             cpu: self.cpu.zip(before.cpu).map(|(now, before)| now.saturating_sub(before)),
             disk_bytes: less(self.disk_bytes, before.disk_bytes),
-            flushes: less(self.flushes, before.flushes),
+            flushes: less(self.flushes, before.flushes).filter(|flushes| *flushes > 0).or(commits),
+            commits,
             peak_memory_bytes: self.peak_memory_bytes,
         }
     }
@@ -83,11 +89,11 @@ mod tests {
     #[test]
     fn what_this_process_uses_is_counted() {
         let folder = tempfile::tempdir().unwrap();
-        let before = Footprint::now(None, folder.path());
+        let before = Footprint::now(None, folder.path(), 0);
         let (began, mut spun) = (Instant::now(), 0_u64);
         let used = loop {
             spun = std::hint::black_box(spun + 1);
-            let used = Footprint::now(None, folder.path()).since(before);
+            let used = Footprint::now(None, folder.path(), 0).since(before);
             if used.cpu >= Some(Duration::from_millis(30)) {
                 break used;
             }
@@ -98,7 +104,17 @@ mod tests {
 
     #[test]
     fn of_a_process_that_is_not_there_nothing_is_known() {
-        let footprint = Footprint::now(Some(u32::MAX), Path::new("/nowhere"));
+        let footprint = Footprint::now(Some(u32::MAX), Path::new("/nowhere"), 0);
         assert_eq!((footprint.cpu, footprint.disk_bytes, footprint.flushes), (None, None, None));
+    }
+
+    #[test]
+    fn where_the_kernel_counts_no_flush_durable_commits_do() {
+        let flushes = |flushes, commits| Footprint { flushes, commits: Some(commits), ..Footprint::default() };
+        let used = |now: Footprint, before| now.since(before).flushes;
+        assert_eq!(used(flushes(Some(9), 7), flushes(Some(4), 1)), Some(5));
+        assert_eq!(used(flushes(Some(0), 7), flushes(Some(0), 1)), Some(6));
+        assert_eq!(used(flushes(None, 7), flushes(None, 1)), Some(6));
+        assert_eq!(used(Footprint::default(), Footprint::default()), None, "of a node elsewhere nothing is known");
     }
 }

@@ -34,7 +34,7 @@ fn decoding() {
     });
 }
 
-/// One encoding of each frame, and no memory for what is not there.
+/// One shortest encoding of each frame, and no memory for what is not there.
 fn check(bytes: &[u8]) {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
@@ -44,7 +44,7 @@ fn check(bytes: &[u8]) {
     match decoded {
         Ok(frame) => {
             let again = codec::encode(&frame);
-            assert_eq!(again, bytes, "another encoding of {frame:?}");
+            assert!(again == bytes || again.len() < bytes.len(), "another encoding of {frame:?}");
             assert_eq!(codec::decode(&again), Ok(frame));
         }
         Err(Error::TooLarge { .. }) => panic!("{} bytes are not too many", bytes.len()),

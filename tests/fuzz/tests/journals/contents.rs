@@ -8,15 +8,14 @@ use rusqlite::{Connection, types::Value};
 /// A file's rows, as SQLite has them.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Contents {
-    /// The journal, by position.
-    pub(crate) rows: BTreeMap<i64, Vec<Value>>,
+    /// The journal's lines, by position.
+    pub(crate) rows: BTreeMap<i64, String>,
     /// The links of the hash chain, by position.
     pub(crate) links: BTreeMap<i64, Value>,
-    /// All other tables, but for `meta`'s epoch, which may have gaps.
+    /// All other tables, the one of keys included, but for `meta`'s epoch, which may have gaps.
     pub(crate) tables: BTreeMap<String, Vec<Vec<Value>>>,
     /// Up to where the tables stand, if the file says it.
     flushed: Option<i64>,
-    transfer_column: usize,
 }
 
 impl Contents {
@@ -27,15 +26,18 @@ impl Contents {
             let width = statement.column_count();
             statement.query_map([], |row| (0..width).map(|at| row.get(at)).collect())?.collect()
         };
-        let by_position = |sql| -> rusqlite::Result<BTreeMap<i64, Vec<Value>>> {
-            let keyed = |row: Vec<Value>| match row.first() {
-                Some(Value::Integer(seq)) => Some((*seq, row)),
-                _ => None,
-            };
-            Ok(rows(sql)?.into_iter().filter_map(keyed).collect())
-        };
+        let (mut lines, mut links) = (BTreeMap::new(), BTreeMap::new());
+        for chunk in rows("SELECT last, link, rows FROM chunk")? {
+            let [Value::Integer(last), link, Value::Text(text)] = &chunk[..] else { continue };
+            let of_chunk: Vec<&str> = text.split(",\n").collect();
+            let count = i64::try_from(of_chunk.len()).expect("a chunk is short");
+            lines.extend((last - count + 1..).zip(of_chunk.into_iter().map(str::to_owned)));
+            if *link != Value::Null {
+                links.insert(*last, link.clone());
+            }
+        }
         let mut tables = BTreeMap::new();
-        for name in rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('journal', 'chain')")? {
+        for name in rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name IS NOT 'chunk'")? {
             let [Value::Text(name)] = &name[..] else { continue };
             let filter = if name == "meta" { "WHERE key IS NOT 'epoch'" } else { "" };
             tables.insert(name.clone(), rows(&format!("SELECT * FROM \"{name}\" {filter}"))?);
@@ -45,10 +47,7 @@ impl Contents {
             Some([Value::Integer(seq)]) => Some(*seq),
             _ => None,
         };
-        let links = by_position("SELECT seq, hash FROM chain")?;
-        let links = links.into_iter().filter_map(|(seq, row)| Some((seq, row.into_iter().nth(1)?))).collect();
-        let named = connection.prepare("SELECT * FROM journal")?.column_index("transfer")?;
-        Ok(Self { rows: by_position("SELECT * FROM journal")?, links, tables, flushed, transfer_column: named })
+        Ok(Self { rows: lines, links, tables, flushed })
     }
 
     /// Whether any row or link above the bulk write is another, but for whole commits that are gone from the end.
@@ -75,14 +74,18 @@ impl Contents {
             && begins(&self.links, &after.links, from)
     }
 
-    /// The rows about a transfer.
-    pub(crate) fn rows_of(&self, id: &TransferId) -> Vec<&Vec<Value>> {
-        let about = |row: &&Vec<Value>| matches!(&row[self.transfer_column], Value::Blob(blob) if blob[..] == id.0);
-        self.rows.values().filter(about).collect()
+    /// The lines about a transfer.
+    pub(crate) fn rows_of(&self, id: &TransferId) -> Vec<&String> {
+        self.about(id).map(|(_, line)| line).collect()
     }
 
     /// Where a transfer begins.
-    pub(crate) fn begins(&self, id: &TransferId) -> Option<&Value> {
-        self.rows_of(id).first().map(|row| &row[0])
+    pub(crate) fn begins(&self, id: &TransferId) -> Option<i64> {
+        self.about(id).map(|(seq, _)| *seq).next()
+    }
+
+    fn about(&self, id: &TransferId) -> impl Iterator<Item = (&i64, &String)> {
+        let id = id.to_string();
+        self.rows.iter().filter(move |(_, line)| line.contains(&id))
     }
 }

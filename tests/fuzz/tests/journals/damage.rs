@@ -5,6 +5,8 @@ use std::{fs, path::Path};
 use remit_fuzz::choices::Choices;
 use rusqlite::{Connection, types::Value};
 
+use crate::lines;
+
 /// The most that is done to one file.
 const STEPS_MAX: usize = 3;
 
@@ -26,14 +28,12 @@ pub(crate) fn damage(path: &Path, choices: &mut Choices<'_>) -> Done {
     let connection = Connection::open(path).unwrap();
     let tables = Table::all(&connection);
     for _ in 0..=choices.below(STEPS_MAX) {
-        let table = match choices.below(3) {
-            // Half of all that is done is done to the journal and its chain.
-            0 => tables.iter().find(|table| table.name == "journal").unwrap(),
-            1 => tables.iter().find(|table| table.name == "chain").unwrap(),
-            _ => choices.one_of(&tables),
-        };
-        // What a constraint of the file's own forbids is not done.
-        drop(table.change(&connection, choices));
+        // Half of all that is done is done to the journal. What a constraint of the file's own forbids is not done.
+        match choices.below(4) {
+            0 => drop(lines::change(&connection, choices)),
+            1 => drop(tables.iter().find(|table| table.name == "chunk").unwrap().change(&connection, choices)),
+            _ => drop(choices.one_of(&tables).change(&connection, choices)),
+        }
     }
     connection.close().map_err(|(_, error)| error).unwrap();
     Done::ByStatements
@@ -100,13 +100,9 @@ impl Table {
             0..5 => return self.set(connection, column, &one, choices),
             5 => format!("DELETE FROM {name} WHERE {one}"),
             6 => format!("DELETE FROM {name} WHERE {key} > (SELECT {key} FROM {name} WHERE {one})"),
-            // The end of the journal is cut off with its links, perhaps in the middle of a commit.
+            // The end of the journal is cut off with its links.
             7 => {
-                let seq = format!("(SELECT max(seq) FROM journal) - {}", choices.byte() % 24);
-                format!(
-                    "CREATE TEMP TABLE cut AS SELECT {seq} AS seq; DELETE FROM chain WHERE seq > (SELECT seq FROM cut);
-                    DELETE FROM journal WHERE seq > (SELECT seq FROM cut); DROP TABLE cut"
-                )
+                format!("DELETE FROM chunk WHERE last > (SELECT max(last) FROM chunk) - {}", choices.byte() % 24)
             }
             // Two rows, or two values, change places.
             8 => {
@@ -128,8 +124,8 @@ impl Table {
                 let values: Vec<String> = columns
                     .iter()
                     .map(|column| match &**column {
-                        "seq" | "begun" if column == key => format!("(SELECT max({key}) FROM {name}) + {far}"),
-                        "transfer" | "leg" | "step" | "command" if name == "journal" => "NULL".into(),
+                        "last" | "begun" if column == key => format!("(SELECT max({key}) FROM {name}) + {far}"),
+                        "key" if name == "key" => "zeroblob(18)".into(),
                         "id" | "currency" | "key" if column == key => format!("{column} || 'X'"),
                         column => column.to_owned(),
                     })
@@ -172,7 +168,7 @@ impl Table {
 }
 
 /// Words that stand in some column or other, and numbers at the edge of what can be.
-const WORDS: [&str; 24] = [
+pub(crate) const WORDS: [&str; 24] = [
     "",
     "debited",
     "credited",

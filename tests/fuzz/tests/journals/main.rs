@@ -6,6 +6,7 @@
 
 mod contents;
 mod damage;
+mod lines;
 mod served;
 mod story;
 

@@ -2,7 +2,7 @@
 
 use remit_actors::{
     faults::Chance,
-    message::{Address, Message, Standing, Stands, Status, Submit},
+    message::{Address, Message, Standing, Stands, Status, Submit, Tell},
 };
 use remit_core::{
     id::{AccountId, TransferId},
@@ -170,7 +170,7 @@ impl Client {
             deadline_ms,
             gateway: self.no as u64,
             ticket,
-            until_settled: self.dice.hits(Chance::percent(70)),
+            tell: *self.dice.pick(&[Tell::Accepted, Tell::Both, Tell::End]),
         }
     }
 

@@ -1,7 +1,5 @@
 //! Legs and routes as one readable column: `0@3 alice -1050 EUR; 1@12 bob +1050 EUR` (leg, shard, account, amount).
 
-use std::fmt::Write as _;
-
 use remit_core::{
     id::{AccountId, LegNo, ShardNo},
     money::{Amount, Currency, Direction},
@@ -11,18 +9,26 @@ use remit_core::{
 /// Writes stops in their order.
 pub(super) fn write<'a>(
     stops: impl Iterator<Item = (LegNo, ShardNo, &'a AccountId, Direction, Amount, Currency)>,
-) -> String {
-    let mut text = String::new();
-    for (leg, shard, account, direction, amount, currency) in stops {
-        let sign = match direction {
-            Direction::Debit => '-',
-            Direction::Credit => '+',
-        };
-        let separator = if text.is_empty() { "" } else { "; " };
-        let written = write!(text, "{separator}{}@{} {account} {sign}{} {currency}", leg.0, shard.0, amount.get());
-        written.expect("writing to a string can't fail");
+    text: &mut Vec<u8>,
+) {
+    let mut number = itoa::Buffer::new();
+    for (place, (leg, shard, account, direction, amount, currency)) in stops.enumerate() {
+        if place > 0 {
+            text.extend_from_slice(b"; ");
+        }
+        text.extend_from_slice(number.format(leg.0).as_bytes());
+        text.push(b'@');
+        text.extend_from_slice(number.format(shard.0).as_bytes());
+        text.push(b' ');
+        text.extend_from_slice(account.as_str().as_bytes());
+        text.extend_from_slice(match direction {
+            Direction::Debit => b" -",
+            Direction::Credit => b" +",
+        });
+        text.extend_from_slice(number.format(amount.get()).as_bytes());
+        text.push(b' ');
+        text.extend_from_slice(currency.as_str().as_bytes());
     }
-    text
 }
 
 /// Reads what [`write`] wrote.
@@ -55,7 +61,9 @@ mod tests {
         let text = "0@3 alice -1050 EUR; 1@12 eu-1:bob +9223372036854775807 USDC";
         let stops = read(text).unwrap();
         let parts = stops.iter().map(|s| (s.leg, s.shard, &s.account, s.direction, s.amount, s.currency));
-        assert_eq!(write(parts), text);
+        let mut written = Vec::new();
+        write(parts, &mut written);
+        assert_eq!(written, text.as_bytes());
         for wrong in ["", "0@3 alice 1050 EUR", "0@3 alice -0 EUR", "0 alice -1 EUR", "0@3 alice -1 EUR x"] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
