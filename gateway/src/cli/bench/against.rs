@@ -1,9 +1,9 @@
 //! `--against postgres`: beside Remit, in turn with it, what a user would write by hand on two PostgreSQL databases.
 //!
 //! A private PostgreSQL ([`cluster`], of the [`programs`] that are found) has two banks ([`books`]), between which transfers are
-//! made by [`two_phase`] commit, in two forms. The [`load`] is drawn as Remit's is: as many accounts, each as often; but of two
-//! banks, and each transfer is between both, since in one bank alone there would be nothing to compare. How many clients do most is tried
-//! out first. [`line`] has the figures, [`ratio`] what they are beside Remit's.
+//! made by [`two_phase`] commit, in two forms. The [`load`] is drawn as Remit's is, from as many accounts, each as often; but
+//! every transfer is between the two banks, since within one there would be nothing to compare. With how many clients most is
+//! done is tried out first. [`line`] has the figures, [`ratio`] what Remit's are beside them.
 
 mod books;
 mod cluster;
