@@ -4,18 +4,18 @@
 mod world;
 
 use remit_actors::{
-    message::{Address, AnswerBody, LegWord, Question, Stands, Status},
+    message::{Address, AnswerBody, LegWord, Message, Question, Stands, Status, Submit, Tell},
     store::memory::Crash,
 };
 use remit_core::{
     account::{Change, Kind, Refusal},
-    id::ShardNo,
+    id::{PartitionNo, ShardNo},
     money::Direction,
     protocol::Protocol,
     reason::Reason,
     transfer::Outcome,
 };
-use world::{Disks, World, account};
+use world::{Disks, World, account, transfer_id};
 
 /// Alice has 1,000 in s0; bob and carol have nothing in s1 and s2.
 fn funded(mut world: World) -> World {
@@ -73,6 +73,28 @@ fn story(world: &mut World) {
 #[test]
 fn money_crosses_databases_in_memory() {
     story(&mut funded(World::in_memory(3, 2)));
+}
+
+/// Whoever waits for the end alone is told nothing before; but whoever asks again, how the transfer stands.
+#[test]
+fn a_gateway_is_told_what_it_wants_to_be_told() {
+    let mut world = funded(World::in_memory(3, 1));
+    let manager = Address::Manager(PartitionNo(0));
+    let legs = [("s0:alice", Direction::Debit, 1), ("s1:bob", Direction::Credit, 1)];
+    for (n, tell, at_once, in_all) in [(10, Tell::Accepted, 1, 1), (11, Tell::Both, 1, 2), (12, Tell::End, 0, 1)] {
+        let submit = Submit { tell, ..world.submission(n, Protocol::default(), &legs) };
+        let about =
+            |message: &&Message| matches!(message, Message::Standing(standing) if standing.id == transfer_id(n));
+        let told = |world: &World| world.told.iter().filter(about).count();
+        world.send(manager, Message::Submit(submit.clone()));
+        world.turn(manager);
+        assert_eq!(told(&world), at_once, "{tell:?}");
+        world.settle();
+        assert_eq!(told(&world), in_all, "{tell:?}");
+        world.send(manager, Message::Submit(submit));
+        world.settle();
+        assert_eq!(told(&world), in_all + 1, "{tell:?}, once more");
+    }
 }
 
 #[test]
