@@ -302,6 +302,7 @@ fn rows_that_are_gone_added_or_exchanged_are_found() {
         ("a row with a link is added", "INSERT INTO chunk SELECT max(last) + 1, zeroblob(32), rows FROM chunk"),
         ("a row is said to be further on", "UPDATE chunk SET last = last + 1 WHERE last = (SELECT max(last) FROM chunk)"),
         ("the last commits are gone, the bulk write remembers them", "DELETE FROM chunk WHERE last >= (SELECT value FROM meta WHERE key = 'flushed')"),
+        ("rows are added before the first one", "INSERT INTO chunk SELECT -7, NULL, rows FROM chunk LIMIT 1"),
         ("a key is gone", "DELETE FROM key WHERE seq = (SELECT min(seq) FROM key)"),
         ("a key is added", "INSERT INTO key SELECT zeroblob(18), min(seq) FROM key"),
         ("a key is another's", "UPDATE key SET seq = (SELECT max(seq) FROM key) WHERE seq = (SELECT min(seq) FROM key)"),

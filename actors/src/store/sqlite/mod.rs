@@ -174,9 +174,12 @@ impl<E: Record> Sqlite<E> {
             let Some(last) = rows.last() else { break };
             at = last.seq;
             for row in rows {
-                if let Some(key) = row.entry.key(row.seq) {
-                    self.keys.note(key, row.seq);
+                let Some(key) = row.entry.key(row.seq) else { continue };
+                // As where the tables are said to stand for less than they do.
+                if self.keys.has(&self.connection, &key)? {
+                    return Err(corrupt(format!("row {} has the key of another one", row.seq.0)));
                 }
+                self.keys.note(key, row.seq);
             }
         }
         self.keys.know_to(seq);
@@ -294,6 +297,12 @@ impl<E: Record> Journal for Sqlite<E> {
         let found: String = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         if found != "ok" {
             return Err(corrupt(found));
+        }
+        // Reading on from the first row meets all chunks but these.
+        let before: i64 =
+            self.connection.query_row("SELECT count(*) FROM chunk WHERE last < 1", [], |row| row.get(0))?;
+        if before > 0 {
+            return Err(corrupt("there are rows before the first one"));
         }
         let flushed = self.flushed_seq()?;
         let (mut at, mut keyed) = (Seq(0), 0);

@@ -30,8 +30,10 @@ impl Contents {
         for chunk in rows("SELECT last, link, rows FROM chunk")? {
             let [Value::Integer(last), link, Value::Text(text)] = &chunk[..] else { continue };
             let of_chunk: Vec<&str> = text.split(",\n").collect();
-            let count = i64::try_from(of_chunk.len()).expect("a chunk is short");
-            lines.extend((last - count + 1..).zip(of_chunk.into_iter().map(str::to_owned)));
+            // A position may have been made the greatest there is, or the least.
+            let first = last.saturating_sub(i64::try_from(of_chunk.len()).expect("a chunk is short") - 1);
+            let at = |place: usize| first.saturating_add(i64::try_from(place).expect("a chunk is short"));
+            lines.extend(of_chunk.into_iter().enumerate().map(|(place, line)| (at(place), line.to_owned())));
             if *link != Value::Null {
                 links.insert(*last, link.clone());
             }
