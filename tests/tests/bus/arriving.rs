@@ -102,7 +102,7 @@ async fn a_large_frame_arrives_in_pieces_that_the_broker_takes() {
     let server = NatsServer::start_with(remit_tests::nats::Options { max_payload: 16 << 10, ..Default::default() });
     let bus = node(&server, options(Hops::JetStream)).await;
     let mut arrivals = attach(&bus, SHARD);
-    bus.send(SHARD, frame((0..1_000).map(|ticket| note(ticket, 100)).collect()));
+    bus.send(SHARD, frame((0..1_000).map(|ticket| note(ticket, 200)).collect()));
     let (mut got, mut frames) = (vec![], 0);
     while got.len() < 1_000 {
         got.extend(arrivals.tickets().await);

@@ -71,7 +71,7 @@ fn round<E: Record + PartialEq + std::fmt::Debug>(entries: Vec<E>) {
         assert_eq!(file.append(row).unwrap(), Appended::New, "{row:?}");
         line::append(row, &mut lines);
         // It is found before it is in the file, too.
-        assert_eq!(file.rows_above(Seq(row.seq.0 - 1), 10).unwrap(), [row.clone()]);
+        assert_eq!(file.rows_above(Seq(row.seq.0 - 1), 10).unwrap(), std::slice::from_ref(row));
     }
     // What has a key is there once; a record that may recur has another key at another position.
     let again = |row: &Row<E>| Row { seq: Seq(1_000 + row.seq.0), ..row.clone() };
