@@ -42,7 +42,7 @@ pub trait Journal: Send {
     fn append(&mut self, row: &Row<Self::Entry>) -> Result<Appended, Error>;
 
     /// Closes the transaction's rows, the last of which is at this position, with their link. `lines` are the same rows as
-    /// text, as [`line`] has it.
+    /// text, as [`mod@line`] has it.
     ///
     /// # Errors
     /// The database failed.

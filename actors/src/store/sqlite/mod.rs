@@ -4,7 +4,7 @@
 //! another is exact at any moment (`balance` in a shard's file, `transfer` in a manager's). A crash leaves every commit that
 //! returned.
 //!
-//! What a commit writes is the end of one table, [`chunks`]. Balances, and the [`keys`] that rows are found by, go to their tables
+//! What a commit writes is the end of one table, of chunks. Balances, and the keys that rows are found by, go to their tables
 //! in bulk, and what these do not have yet is known from the newest rows.
 
 mod cells;
