@@ -3,7 +3,7 @@
 //! A frame is one version byte, then its fields in bincode's standard layout: integers, lengths, and enum variants in the
 //! order of their declaration in one byte up to 250, in three, five, nine or seventeen if they are greater. So a field or
 //! variant that is added, taken out or moved changes the format and needs a new version; the golden bytes below show when that
-//! happens. A stored value is in bincode's legacy layout, with integers of fixed size, as the hash chains of journals have it.
+//! happens. A value alone is in bincode's legacy layout, with integers of fixed size. (Journals are lines of text: `store/line`.)
 //!
 //! Bytes come from a broker that is trusted with nothing: decoding refuses what is oversized, cut off, of an unknown version
 //! or longer than its frame, and never allocates more than a small multiple of what it was given, beside what a list's or a
@@ -92,8 +92,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, Error> {
     }
 }
 
-/// A value's bytes, the same for equal values: what hash chains and binary columns are made of. They bear no version; whoever
-/// stores them says which format they are in.
+/// A value's bytes, the same for equal values. They bear no version; whoever keeps them says which format they are in.
 #[must_use]
 pub fn encode_value<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Out(Vec::with_capacity(MESSAGE_BYTES_GUESS));
