@@ -1,9 +1,10 @@
 //! The names of things, each a type of its own, so that one can't stand where another belongs.
 
-use alloc::{string::String, sync::Arc};
+use alloc::string::String;
 use core::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
+use smol_str::SmolStr;
 
 /// The longest name of an account within its shard, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
@@ -13,10 +14,10 @@ pub const SHARD_NAME_BYTES_MAX: usize = 32;
 /// Where an account lives and what it is called there: `name`, or `shard:name`.
 ///
 /// `name` is 1 to 64 of `A-Z a-z 0-9 . _ -`; `shard` is 1 to 32 of `a-z 0-9 -`. Two different texts are two different
-/// accounts. Cheap to clone.
+/// accounts. Cheap to clone, and up to 23 bytes long without an allocation.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
-pub struct AccountId(Arc<str>);
+pub struct AccountId(SmolStr);
 
 impl AccountId {
     /// Reads an id as a client writes it.

@@ -7,6 +7,7 @@
 //! What a commit writes is the end of one table, of chunks. Balances, and the keys that rows are found by, go to their tables
 //! in bulk, and what these do not have yet is known from the newest rows.
 
+mod bulk;
 mod cells;
 mod chunks;
 mod keys;
@@ -151,6 +152,7 @@ impl<E: Record> Sqlite<E> {
         Ok(())
     }
 
+    /// The position that the tables stand for.
     fn flushed_seq(&self) -> Result<Seq, Error> {
         let seq: Option<i64> = self
             .connection
@@ -176,10 +178,9 @@ impl<E: Record> Sqlite<E> {
             for row in rows {
                 let Some(key) = row.entry.key(row.seq) else { continue };
                 // As where the tables are said to stand for less than they do.
-                if self.keys.has(&self.connection, &key)? {
+                if !self.keys.note(&self.connection, key, row.seq)? {
                     return Err(corrupt(format!("row {} has the key of another one", row.seq.0)));
                 }
-                self.keys.note(key, row.seq);
             }
         }
         self.keys.know_to(seq);
@@ -247,11 +248,10 @@ impl<E: Record> Journal for Sqlite<E> {
     }
 
     fn append(&mut self, row: &Row<E>) -> Result<Appended, Error> {
-        if let Some(key) = row.entry.key(row.seq) {
-            if self.keys.has(&self.connection, &key)? {
-                return Ok(Appended::Exists);
-            }
-            self.keys.note(key, row.seq);
+        if let Some(key) = row.entry.key(row.seq)
+            && !self.keys.note(&self.connection, key, row.seq)?
+        {
+            return Ok(Appended::Exists);
         }
         self.staged.push(row.clone());
         Ok(Appended::New)
@@ -305,7 +305,7 @@ impl<E: Record> Journal for Sqlite<E> {
             return Err(corrupt("there are rows before the first one"));
         }
         let flushed = self.flushed_seq()?;
-        let (mut at, mut keyed) = (Seq(0), 0);
+        let (mut at, mut found) = (Seq(0), 0);
         let mut seq_of = self.connection.prepare("SELECT seq FROM key WHERE key = ?")?;
         while at < flushed {
             let rows = Chunks::above::<E>(&self.connection, at, PAGE)?;
@@ -313,20 +313,20 @@ impl<E: Record> Journal for Sqlite<E> {
             at = last.seq;
             for row in rows.into_iter().filter(|row| row.seq <= flushed) {
                 let Some(key) = row.entry.key(row.seq) else { continue };
-                let stored: Option<i64> = seq_of.query_row([key.as_bytes()], |row| row.get(0)).optional()?;
+                let stored: Option<i64> = seq_of.query_row([&*key.bytes()], |row| row.get(0)).optional()?;
                 if stored != Some(signed(row.seq.0)?) {
                     return Err(corrupt(format!("row {} can't be found by its key", row.seq.0)));
                 }
-                keyed += 1;
+                found += 1;
             }
         }
-        if Keys::written(&self.connection)? == keyed { Ok(()) } else { Err(corrupt("there are keys of no row")) }
+        if Keys::written(&self.connection)? == found { Ok(()) } else { Err(corrupt("there are keys of no row")) }
     }
 }
 
 /// Within the transaction: ends a bulk write, which stands for this position.
 fn set_flushed(connection: &Connection, keys: &mut Keys, seq: Seq) -> Result<(), Error> {
-    keys.write(connection)?;
+    keys.write(connection, seq)?;
     connection.prepare_cached("UPDATE meta SET value = ? WHERE key = 'flushed'")?.execute([signed(seq.0)?])?;
     Ok(())
 }

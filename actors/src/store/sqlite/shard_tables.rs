@@ -8,7 +8,7 @@ use remit_core::{
     money::{Amount, Currency},
 };
 
-use super::{Record, Sqlite, bound, cells::Cells, set_flushed, signed, unsigned};
+use super::{Record, Sqlite, bound, bulk, cells::Cells, set_flushed, signed, unsigned};
 use crate::store::{
     Error,
     books::{Flush, Newest, ShardTables},
@@ -190,25 +190,26 @@ impl ShardTables for Sqlite<ShardEntry> {
     }
 
     fn write_balances(&mut self, flush: &Flush<'_>) -> Result<(), Error> {
-        let mut account = self.connection.prepare_cached(&format!(
-            "INSERT OR REPLACE INTO account (id, {RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        ))?;
-        for (id, AccountRecord { account: a, last }) in &flush.accounts {
-            let Balances { posted, held, incoming, undecided } = a.balances;
-            account.execute((
-                id.as_str(),
-                a.currency.as_str(),
-                a.kind.as_str(),
-                a.status.as_str(),
-                a.overdraft_limit,
-                signed(a.version)?,
-                posted,
-                held,
-                incoming,
-                undecided,
-                last.map(|seq| signed(seq.0)).transpose()?,
-            ))?;
-        }
+        let insert = format!("INSERT OR REPLACE INTO account (id, {RECORD})");
+        bulk::insert(
+            &self.connection,
+            &insert,
+            11,
+            &flush.accounts,
+            |(id, AccountRecord { account: a, last }), values| {
+                values.push(id.as_str())?;
+                values.push(a.currency.as_str())?;
+                values.push(a.kind.as_str())?;
+                values.push(a.status.as_str())?;
+                values.push(a.overdraft_limit)?;
+                values.push(signed(a.version)?)?;
+                let Balances { posted, held, incoming, undecided } = a.balances;
+                for amount in [posted, held, incoming, undecided] {
+                    values.push(amount)?;
+                }
+                values.push(last.map(|seq| signed(seq.0)).transpose()?)
+            },
+        )?;
         let mut transit =
             self.connection.prepare_cached("INSERT OR REPLACE INTO in_transit VALUES (?, ?, ?, ?, ?, ?)")?;
         for (currency, t) in flush.transits {
@@ -216,18 +217,16 @@ impl ShardTables for Sqlite<ShardEntry> {
             transit.execute((currency.as_str(), t.balance, &sums[0], &sums[1], &sums[2], &sums[3]))?;
         }
         self.connection.prepare_cached("DELETE FROM open_debit")?.execute([])?;
-        let mut debit = self.connection.prepare_cached("INSERT INTO open_debit VALUES (?, ?, ?, ?, ?, ?, ?)")?;
-        for d in flush.debits.iter() {
-            debit.execute((
-                d.id.transfer.0.as_slice(),
-                d.id.leg.0,
-                d.account.as_str(),
-                d.amount.get(),
-                d.currency.as_str(),
-                d.partition.0,
-                signed(d.begun.0)?,
-            ))?;
-        }
+        let debits: Vec<&OpenDebit> = flush.debits.iter().collect();
+        bulk::insert(&self.connection, "INSERT INTO open_debit", 7, &debits, |debit, values| {
+            values.push(debit.id.transfer.0.as_slice())?;
+            values.push(debit.id.leg.0)?;
+            values.push(debit.account.as_str())?;
+            values.push(debit.amount.get())?;
+            values.push(debit.currency.as_str())?;
+            values.push(debit.partition.0)?;
+            values.push(signed(debit.begun.0)?)
+        })?;
         set_flushed(&self.connection, &mut self.keys, flush.seq)
     }
 }

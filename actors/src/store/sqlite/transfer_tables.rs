@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use remit_core::id::{Seq, TransferId};
 
-use super::{Record, Sqlite, set_flushed, signed, unsigned};
+use super::{Record, Sqlite, bulk, set_flushed, signed, unsigned};
 use crate::store::{
     Error,
     key::Key,
@@ -56,10 +56,8 @@ impl TransferTables for Sqlite<TransferEntry> {
 
     fn write_open(&mut self, seq: Seq, begun: &BTreeSet<Seq>) -> Result<(), Error> {
         self.connection.prepare_cached("DELETE FROM open")?.execute([])?;
-        let mut insert = self.connection.prepare_cached("INSERT INTO open VALUES (?)")?;
-        for begun in begun {
-            insert.execute([signed(begun.0)?])?;
-        }
+        let begun: Vec<Seq> = begun.iter().copied().collect();
+        bulk::insert(&self.connection, "INSERT INTO open", 1, &begun, |begun, values| values.push(signed(begun.0)?))?;
         set_flushed(&self.connection, &mut self.keys, seq)
     }
 }
