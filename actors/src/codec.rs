@@ -22,7 +22,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::frame::Frame;
 
 /// The format that this version of Remit writes, and the only one that it reads.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 /// The most bytes that are read as one frame or one value: 8 MiB, the largest payload that a NATS server is advised to
 /// take. Writing is not limited here: the bus splits frames long before.
 pub const BYTES_MAX: usize = 8 << 20;

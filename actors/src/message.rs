@@ -3,6 +3,8 @@
 //! A message is a hint, the row is the truth: any of these may be lost, doubled, late or out of order, and whoever misses
 //! an answer asks again.
 
+mod story;
+
 use std::sync::Arc;
 
 use remit_core::{
@@ -17,6 +19,8 @@ use remit_core::{
     transfer::{LegSpec, Outcome, Start},
 };
 use serde::{Deserialize, Serialize};
+
+pub use self::story::{LegTold, Operate, Operated, Present, Story, Told, What};
 
 /// Who a message is for, or from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -329,6 +333,10 @@ pub enum Question {
         /// The position of its `closing` row.
         closing: Seq,
     },
+    /// Shard or manager: what it has recorded of a transfer.
+    Story(TransferId),
+    /// Manager: do what an operator wants done about a transfer.
+    Operate(Operate),
 }
 
 /// A change of an account.
@@ -414,6 +422,10 @@ pub enum AnswerBody {
     },
     /// It can't be answered: why.
     Unavailable(String),
+    /// What an actor tells of a transfer.
+    Story(Box<Story>),
+    /// What came of an operator's order.
+    Operated(Operated),
 }
 
 /// One posting on an account.

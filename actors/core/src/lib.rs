@@ -8,7 +8,8 @@
 //! 3. [`ledger`]: what a verb does to balances, and what refuses it;
 //! 4. [`transfer`]: what a manager remembers of one transfer;
 //! 5. [`protocol`]: saga, 2pc and events, one file each;
-//! 6. [`audit`]: the proof that no money was made or lost.
+//! 6. [`audit`]: the proof that no money was made or lost;
+//! 7. [`operator`]: what people may do about a transfer, and when not.
 //!
 //! The rules R1 to R11 that comments and tests name are in the README, section "The rules".
 #![no_std]
@@ -27,6 +28,7 @@ pub mod mark;
 pub mod money;
 #[cfg(feature = "mutants")]
 pub mod mutant;
+pub mod operator;
 pub mod protocol;
 pub mod reason;
 pub mod transfer;

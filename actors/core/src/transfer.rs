@@ -91,6 +91,22 @@ impl Transfer {
         was_going
     }
 
+    /// Lets a parked transfer go on: nothing is taken as known but what is recorded, as after a restart.
+    pub fn resume(&mut self) {
+        self.parked = None;
+        self.legs.fill(LegView::default());
+    }
+
+    /// What it would ask for if nobody had answered in time: all that it waits for, named in no order that means anything.
+    #[must_use]
+    pub fn awaited(&self) -> Vec<(LegNo, Verb)> {
+        let mut awaited = Vec::new();
+        if self.parked.is_none() {
+            self.start.protocol.rules().next(self, true, &mut |leg, verb| awaited.push((leg, verb)));
+        }
+        awaited
+    }
+
     /// Asks for the transfer to be given up; the legs (R7) or the recorded decision (R8) say what comes of it.
     pub fn give_up(&mut self, reason: Reason) {
         self.given_up = self.given_up.or(Some(reason));

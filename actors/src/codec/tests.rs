@@ -7,15 +7,20 @@ use remit_core::{
     leg::{Answer as Word, Command, Misfit, Reply, State, Terms, Verb},
     mark::LowWater,
     money::{Amount, Currency, Direction},
-    protocol::{Protocol, route::Route},
+    operator::{Action, Forbidden, Order},
+    protocol::{Decision, Protocol, route::Route},
     reason::Reason,
-    transfer::{LegSpec, Outcome, Start},
+    transfer::{End, LegSpec, Outcome, Parked, Start},
 };
 
 use super::*;
-use crate::message::{
-    Address, Answer, AnswerBody, Ask, ChangeAccount, Class, Filter, JournalState, LegWord, Message, Position, Posting,
-    Progress, Question, Standing, Stands, Status, Submit, Tell, TraceContext,
+use crate::{
+    message::{
+        Address, Answer, AnswerBody, Ask, ChangeAccount, Class, Filter, JournalState, LegTold, LegWord, Message,
+        Operate, Operated, Position, Posting, Present, Progress, Question, Standing, Stands, Status, Story, Submit,
+        Tell, Told, TraceContext, What,
+    },
+    store::row::Counts,
 };
 
 fn account(name: &str) -> AccountId {
@@ -110,7 +115,55 @@ fn questions() -> Vec<Question> {
             limit: 50,
         }),
         Question::OpenOn { account: account("carol"), closing: Seq(12) },
+        Question::Story(TransferId([3; 16])),
+        Question::Operate(Operate { id: TransferId([3; 16]), order: order(), legs: vec![row_leg()], number: u64::MAX }),
     ]
+}
+
+fn order() -> Order {
+    Order { action: Action::Cancel, by: "ops".into(), why: "asked to by phone".into() }
+}
+
+fn row_leg() -> RowLeg {
+    let id = LegId::new(TransferId([7; 16]), LegNo(31));
+    RowLeg { id, state: State::Held, direction: Direction::Debit, amount: amount(), currency: eur() }
+}
+
+fn story() -> Story {
+    let end = End { outcome: Outcome::Rejected, reason: Some(Reason::Cancelled) };
+    let counts = Counts { retries: 1, repeats: 2, late: u32::MAX };
+    let leg = LegTold {
+        leg: LegNo(1),
+        state: State::Posted,
+        account: account("carol"),
+        direction: Direction::Credit,
+        amount: amount(),
+        currency: eur(),
+        balance: Some(i64::MIN),
+        repeats: 3,
+    };
+    let whats = [
+        What::Accepted,
+        What::TakenUp,
+        What::Decided(Decision::Abort(Reason::DeadlinePassed)),
+        What::Parked(Parked::Misfit(LegNo(2))),
+        What::Ordered(order()),
+        What::Ended(end, counts),
+        What::Leg(leg),
+    ];
+    let told = |what| Told { seq: Seq(3), at: Time(4), epoch: Epoch(5), node: "one".into(), what };
+    let present = Present {
+        awaited: vec![(LegNo(0), Verb::Compensate)],
+        since: Time(6),
+        try_at: Time(7),
+        tries: 8,
+        give_up_at: Some(Time(9)),
+        given_up: Some(Reason::Cancelled),
+        parked: Some(Parked::Panicked),
+        counts,
+    };
+    let transfer = Some((start(), progress(Status::Parked)));
+    Story { transfer, told: whats.map(told).to_vec(), present: Some(present) }
 }
 
 fn answers() -> Vec<AnswerBody> {
@@ -154,6 +207,11 @@ fn answers() -> Vec<AnswerBody> {
         AnswerBody::Transfers(vec![(Seq(2), start(), progress(Status::InProgress))], Some(Seq(2))),
         AnswerBody::OpenOn { account: account("carol"), closing: Seq(1), partition: PartitionNo(2), open: 3 },
         AnswerBody::Unavailable("no such partition".into()),
+        AnswerBody::Story(Box::new(story())),
+        AnswerBody::Operated(Operated::Done(Box::new((start(), progress(Status::InProgress))))),
+        AnswerBody::Operated(Operated::Forbidden(Forbidden::Torn { forward: LegNo(1), undone: LegNo(0) })),
+        AnswerBody::Operated(Operated::Ended(Outcome::Completed)),
+        AnswerBody::Operated(Operated::Unknown),
     ]
 }
 
@@ -223,6 +281,8 @@ fn kind(message: &Message) -> usize {
             Question::Transfer(_) => 15,
             Question::Transfers(_) => 16,
             Question::OpenOn { .. } => 17,
+            Question::Story(_) => 30,
+            Question::Operate(_) => 31,
         },
         Message::Answer(answer) => match &answer.body {
             AnswerBody::Account(_) => 18,
@@ -236,6 +296,8 @@ fn kind(message: &Message) -> usize {
             AnswerBody::Transfers(..) => 26,
             AnswerBody::OpenOn { .. } => 27,
             AnswerBody::Unavailable(_) => 28,
+            AnswerBody::Story(_) => 32,
+            AnswerBody::Operated(_) => 33,
         },
     }
 }
@@ -258,7 +320,7 @@ fn a_frame_with_every_kind_of_message_comes_back_as_it_was() {
     let mut kinds: Vec<usize> = messages.iter().map(kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert!(kinds.iter().copied().eq(0..30), "there is no example of some kind: {kinds:?}");
+    assert!(kinds.iter().copied().eq(0..34), "there is no example of some kind: {kinds:?}");
 
     for message in &messages {
         let alone = frame(vec![message.clone()]);
@@ -275,7 +337,7 @@ fn the_format_is_the_one_that_other_nodes_read() {
     let mut golden = frame(vec![Message::Command(command(Verb::PlaceHold, None))]);
     golden.traces.clear();
     let fields = [
-        "02",                                     // version
+        "03",                                     // version
         "01 03",                                  // from: Manager(3)
         "01",                                     // class: Do
         "01 5a",                                  // mark: up to 90
@@ -308,8 +370,8 @@ fn what_is_not_exactly_one_frame_of_this_version_is_refused_and_says_why() {
     wild.splice(at..=at, number(u64::MAX));
     for (bytes, why) in [
         (vec![], "empty"),
-        (next_version, "written in format 3, but this version reads format 2 only"),
-        (b"{}".to_vec(), "written in format 123, but this version reads format 2 only"),
+        (next_version, "written in format 4, but this version reads format 3 only"),
+        (b"{}".to_vec(), "written in format 123, but this version reads format 3 only"),
         (vec![VERSION], "cut off"),
         (long, "3 bytes follow its end"),
         (wild, "cut off"),

@@ -13,7 +13,7 @@ use super::{Dice, Switch, switch::Hit};
 use crate::store::{
     Error,
     books::{Flush, Newest, ShardTables},
-    journal::{Appended, Below, Hash, Head, Journal},
+    journal::{Appended, Below, Claim, Hash, Head, Journal},
     register::TransferTables,
     row::{AccountRecord, Row, ShardEntry, TransferEntry},
 };
@@ -83,6 +83,14 @@ impl<T: Journal> Journal for Store<T> {
 
     fn links(&mut self, from: Seq, to: Seq) -> Result<Vec<(Seq, Hash)>, Error> {
         self.tables.links(from, to)
+    }
+
+    fn claims(&mut self) -> Result<Vec<Claim>, Error> {
+        self.tables.claims()
+    }
+
+    fn check(&mut self) -> Result<(), Error> {
+        self.tables.check()
     }
 }
 

@@ -4,6 +4,7 @@
 //! record. What is asked of the legs is derived from that state, at once and again whenever they are silent too long.
 
 mod open;
+mod operating;
 mod questions;
 mod recovery;
 mod wheel;
@@ -32,7 +33,10 @@ use self::{
 use crate::{
     frame::{Frame, Outbox},
     machine::{Failure, Gate, Machine},
-    message::{Address, Ask, Message, Position, Progress, Standing, Stands, Status, Submit, TraceContext},
+    message::{
+        Address, Answer, AnswerBody, Ask, Message, Position, Progress, Question, Standing, Stands, Status, Submit,
+        TraceContext,
+    },
     store::{
         Error,
         register::{Recorded, Register, RegisterOptions, TransferTables},
@@ -145,7 +149,7 @@ impl<T: TransferTables> Manager<T> {
             return Ok(());
         };
         let transfer = Transfer::new(start, self.no, begun);
-        let mut open = Open::new(transfer, now.plus_ms(self.options.retry_first_ms));
+        let mut open = Open::new(transfer, now, now.plus_ms(self.options.retry_first_ms));
         open.trace = trace;
         if submit.tell.end() {
             open.watchers.push((submit.gateway, submit.ticket));
@@ -165,6 +169,7 @@ impl<T: TransferTables> Manager<T> {
         let stand = if let Some(open) = self.open.get_mut(&submit.id) {
             match open.transfer.start().differing_fields(start) {
                 differs if differs.is_empty() => {
+                    open.repeated();
                     let watcher = (submit.gateway, submit.ticket);
                     let is_new = !open.watchers.contains(&watcher) && open.watchers.len() < WATCHERS_MAX;
                     if submit.tell.end() && is_new {
@@ -202,9 +207,10 @@ impl<T: TransferTables> Manager<T> {
         };
         let was_parked = open.transfer.parked().is_some();
         if !open.transfer.learn(reply.id.leg, reply.answer) || was_parked {
+            open.counts.late = open.counts.late.saturating_add(1);
             return Ok(());
         }
-        open.tries = 0;
+        (open.tries, open.since) = (0, self.now);
         open.try_at = self.now.plus_ms(self.options.retry_first_ms);
         self.step(reply.id.transfer, false, out)
     }
@@ -234,7 +240,7 @@ impl<T: TransferTables> Manager<T> {
                     let transfer = &open.transfer;
                     let legs = words(transfer);
                     let begun = (Arc::clone(transfer.start()), transfer.begun(), transfer.decision());
-                    self.register.end(self.now, begun, end, legs.clone())?;
+                    self.register.end(self.now, begun, end, legs.clone(), open.counts)?;
                     self.by_begin.remove(&transfer.begun());
                     self.ended += 1;
                     let progress = Progress {
@@ -267,8 +273,13 @@ impl<T: TransferTables> Manager<T> {
             // Not all can have their turn in this second: whoever has waited longest comes first, so that nobody starves.
             due.sort_by_cached_key(|id| self.open.get(id).map(|open| open.try_at));
         }
+        let mut overdue = (0_u64, None);
         for id in due {
             let Some(open) = self.open.get_mut(&id) else { continue };
+            if !open.is_told_overdue && open.is_overdue(now, self.options.overdue_ms) {
+                open.is_told_overdue = true;
+                overdue = (overdue.0 + 1, overdue.1.or(Some(id)));
+            }
             if open.transfer.parked().is_some() {
                 continue;
             }
@@ -288,11 +299,16 @@ impl<T: TransferTables> Manager<T> {
                 let wait = self.options.retry_first_ms.saturating_mul(2_u64.saturating_pow(open.tries.min(20)));
                 open.try_at = now.plus_ms(wait.min(self.options.retry_max_ms));
                 open.tries = open.tries.saturating_add(1);
+                open.counts.retries = open.counts.retries.saturating_add(1);
                 self.step(id, true, out)?;
             }
             if let Some(open) = self.open.get(&id) {
                 self.wheel.put(open.look_at(), id);
             }
+        }
+        // One line for all of them: where a shard is away, they are many.
+        if let (count, Some(id)) = overdue {
+            tracing::warn!(manager = self.no.0, transfers = count, transfer = %id, "transfers take too long; one of them is named");
         }
         Ok(())
     }
@@ -331,6 +347,11 @@ impl<T: TransferTables> Manager<T> {
         match message {
             Message::Submit(submit) => self.submit(submit, trace, out),
             Message::Reply(reply) => self.reply(reply, out),
+            Message::Ask(Ask { ticket, from, question: Question::Operate(operate) }) => {
+                let body = AnswerBody::Operated(self.operate(operate, out)?);
+                out.push(*from, Message::Answer(Answer { ticket: *ticket, part: 0, parts: 1, body }), None);
+                Ok(())
+            }
             Message::Ask(ask) => {
                 questions.push(ask.clone());
                 Ok(())

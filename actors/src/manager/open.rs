@@ -6,7 +6,10 @@ use remit_core::{
     transfer::Transfer,
 };
 
-use crate::message::{LegWord, Progress, Status, TraceContext};
+use crate::{
+    message::{LegWord, Present, Progress, Status, TraceContext},
+    store::row::Counts,
+};
 
 /// An open transfer, with who waits for it and when it is looked at again.
 pub(super) struct Open {
@@ -17,13 +20,52 @@ pub(super) struct Open {
     pub(super) tries: u32,
     /// When silence makes it be asked for again.
     pub(super) try_at: Time,
+    /// When a leg last said something new, or this incarnation took it up.
+    pub(super) since: Time,
+    pub(super) counts: Counts,
+    /// The last order of an operator that was done about it, by the number of whoever passed it on.
+    pub(super) ordered: Option<u64>,
+    /// Whether it has been told that it takes too long.
+    pub(super) is_told_overdue: bool,
     pub(super) trace: Option<TraceContext>,
 }
 
 impl Open {
     /// A transfer that has just begun or been recovered.
-    pub(super) fn new(transfer: Transfer, try_at: Time) -> Self {
-        Self { transfer, watchers: Vec::new(), tries: 0, try_at, trace: None }
+    pub(super) fn new(transfer: Transfer, now: Time, try_at: Time) -> Self {
+        let (watchers, counts) = (Vec::new(), Counts::default());
+        Self {
+            transfer,
+            watchers,
+            tries: 0,
+            try_at,
+            since: now,
+            counts,
+            ordered: None,
+            is_told_overdue: false,
+            trace: None,
+        }
+    }
+
+    /// Counts a submit of the same id, which moves nothing.
+    pub(super) fn repeated(&mut self) {
+        self.counts.repeats = self.counts.repeats.saturating_add(1);
+    }
+
+    /// What it waits for.
+    pub(super) fn present(&self) -> Present {
+        let transfer = &self.transfer;
+        let can_give_up = transfer.given_up().is_none() && transfer.parked().is_none();
+        Present {
+            awaited: transfer.awaited(),
+            since: self.since,
+            try_at: self.try_at,
+            tries: self.tries,
+            give_up_at: can_give_up.then_some(transfer.start().deadline_at),
+            given_up: transfer.given_up(),
+            parked: transfer.parked(),
+            counts: self.counts,
+        }
     }
 
     /// When it must be looked at next: the deadline, as long as it is not given up, or the next try.

@@ -56,6 +56,7 @@ impl<T: TransferTables> Manager<T> {
                 }
                 return self.answer_starts(ask, starts, out);
             }
+            Question::Story(id) => self.story(*id)?,
             other => AnswerBody::Unavailable(format!("a manager does not know {other:?}")),
         };
         out.push(ask.from, Message::Answer(Answer { ticket: ask.ticket, part: 0, parts: 1, body }), None);
@@ -84,7 +85,7 @@ impl<T: TransferTables> Manager<T> {
         Ok(())
     }
 
-    fn transfer(&mut self, id: TransferId) -> Result<AnswerBody, Error> {
+    pub(super) fn transfer(&mut self, id: TransferId) -> Result<AnswerBody, Error> {
         if let Some(open) = self.open.get(&id) {
             let progress = open.progress(self.now, self.options.overdue_ms);
             return Ok(AnswerBody::Transfer(Some(Box::new((Start::clone(open.transfer.start()), progress)))));

@@ -11,6 +11,7 @@ use std::{
 use remit_core::{
     id::{Time, TransferId},
     planted,
+    reason::Reason,
     transfer::{Parked, Transfer},
 };
 
@@ -59,6 +60,9 @@ impl<T: TransferTables> Manager<T> {
             };
             let mut transfer = Transfer::new(start, self.no, recorded.begun);
             recorded.decision.into_iter().for_each(|decision| transfer.decide(decision));
+            if recorded.cancelled {
+                transfer.give_up(Reason::Cancelled);
+            }
             self.by_begin.insert(recorded.begun, id);
             if let Some(why) = recorded.parked {
                 transfer.park(why);
@@ -72,7 +76,7 @@ impl<T: TransferTables> Manager<T> {
             } else if !planted!(NoRetryAfterRecovery) {
                 self.wheel.put(now, id);
             }
-            self.open.insert(id, Open::new(transfer, now));
+            self.open.insert(id, Open::new(transfer, now, now));
         }
         self.register.commit().map(drop)
     }
@@ -103,6 +107,11 @@ impl<T: TransferTables> Manager<T> {
             return Ok(());
         }
         self.alone(transfer, |manager| manager.take(message, trace, out, questions))
+    }
+
+    /// Whoever was condemned and is resumed gets another chance.
+    pub(super) fn pardon(&mut self, id: TransferId) {
+        self.recovering.condemned.remove(&id);
     }
 
     fn alone<R>(&mut self, id: TransferId, work: impl FnOnce(&mut Self) -> R) -> R {

@@ -76,7 +76,10 @@ impl<T: ShardTables> Shard<T> {
             let transit = self.books.transit(command.terms.currency);
             let account = place.map(|place| &self.books.at(place).account);
             let decision = ledger::decide(command, known.as_ref(), account, &transit);
-            let Some(change) = decision.change else { return Ok(decision.answer) };
+            let Some(change) = decision.change else {
+                self.books.repeated(command.id);
+                return Ok(decision.answer);
+            };
             let after = change.after.map(|(balances, transit)| After {
                 posted: balances.posted,
                 held: balances.held,
@@ -87,7 +90,7 @@ impl<T: ShardTables> Shard<T> {
             // The last record repeats the terms of the first, whose position a repeat need not name.
             let terms = known.as_ref().map_or(&command.terms, |leg| &leg.terms).clone();
             let (id, memo) = (command.id, command.memo.clone());
-            let entry = LegEntry { id, state: change.state, terms, memo, after };
+            let entry = LegEntry { id, state: change.state, terms, memo, after, repeats: 0 };
             if self.books.record_leg(now, entry, place)? {
                 return Ok(decision.answer);
             }

@@ -6,7 +6,7 @@ use remit_core::{
     audit::ShardView,
     id::{AccountId, LegId, Seq, Time, TransferId},
     ledger::Entry,
-    leg::State,
+    leg::{State, Terms},
     money::Direction,
     planted,
 };
@@ -15,11 +15,11 @@ use super::{Shard, answer};
 use crate::{
     frame::Outbox,
     machine::{Failure, Machine as _},
-    message::{Answer, AnswerBody, Ask, JournalState, Message, Posting, Question},
+    message::{Answer, AnswerBody, Ask, JournalState, LegTold, Message, Posting, Question, Story, Told, What},
     store::{
         Error,
         books::ShardTables,
-        row::{Row, ShardEntry},
+        row::{LegEntry, Row, ShardEntry},
     },
 };
 
@@ -43,6 +43,7 @@ impl<T: ShardTables> Shard<T> {
             Question::AuditShard { since, transfers, unreadable, full } => {
                 return self.audit(ask, *since, (transfers, unreadable), *full, out);
             }
+            Question::Story(transfer) => AnswerBody::Story(Box::new(self.story(*transfer)?)),
             other => AnswerBody::Unavailable(format!("a shard does not know {other:?}")),
         };
         out.push(ask.from, answer(ask, body), None);
@@ -84,6 +85,20 @@ impl<T: ShardTables> Shard<T> {
             }
         }
         Ok(AnswerBody::Statement { account, postings, next: at })
+    }
+
+    /// What is recorded of a transfer's legs here.
+    fn story(&mut self, transfer: TransferId) -> Result<Story, Error> {
+        let told = self.books.story_of(transfer)?.into_iter().filter_map(|(row, epoch, node)| match row.entry {
+            ShardEntry::Leg(LegEntry { id, state, terms, after, repeats, .. }) => {
+                let Terms { account, direction, amount, currency, .. } = terms;
+                let balance = after.map(|after| after.posted);
+                let leg = LegTold { leg: id.leg, state, account, direction, amount, currency, balance, repeats };
+                Some(Told { seq: row.seq, at: row.at, epoch, node, what: What::Leg(leg) })
+            }
+            _ => None,
+        });
+        Ok(Story { told: told.collect(), ..Story::default() })
     }
 
     /// Step 2 of the audit: totals, and the legs of the transfers asked for and of all rows since it began.

@@ -4,12 +4,12 @@
 //! forgotten (R2), then it is applied here. Opening applies the same rows through the same function. Balances go to their
 //! table in bulk, with the position that they stand for, every `flush_rows` rows.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use remit_core::{
     account::Account,
     audit::RowLeg,
-    id::{AccountId, LegId, PartitionNo, Seq, Time, TransferId},
+    id::{AccountId, Epoch, LegId, PartitionNo, Seq, Time, TransferId},
     ledger::{Entry, Transit},
     leg::{Leg, State, Terms},
     mark::{LowWater, OpenDebit, OpenDebits},
@@ -25,7 +25,7 @@ pub use self::accounts::Place;
 use self::{accounts::Accounts, beyond::Beyond};
 use super::{
     Error,
-    journal::{Head, Journal, Log, corrupt},
+    journal::{Head, Journal, Log, corrupt, writer},
     recent::Recent,
     row::{AccountEntry, AccountRecord, LegEntry, Row, ShardEntry},
 };
@@ -104,13 +104,20 @@ impl Default for BooksOptions {
     }
 }
 
+/// A leg in memory.
+struct Known {
+    leg: Leg,
+    /// Commands about it that were answered from its record, as far as memory goes back.
+    repeats: u32,
+}
+
 /// A shard's books, claimed by one writer.
 pub struct Books<T: ShardTables> {
     log: Log<T>,
     options: BooksOptions,
     accounts: Accounts,
     flushed: Seq,
-    legs: Recent<LegId, Leg>,
+    legs: Recent<LegId, Known>,
     transits: BTreeMap<Currency, Transit>,
     debits: OpenDebits,
     beyond: Beyond,
@@ -240,7 +247,20 @@ impl<T: ShardTables> Books<T> {
     /// A leg as far as memory has it; `None` may also mean forgotten.
     #[must_use]
     pub fn recent_leg(&self, id: LegId) -> Option<&Leg> {
-        self.legs.get(&id)
+        self.legs.get(&id).map(|known| &known.leg)
+    }
+
+    /// Counts a command that was answered from the leg's record.
+    pub fn repeated(&mut self, id: LegId) {
+        if let Some(known) = self.legs.get_mut(&id) {
+            known.repeats = known.repeats.saturating_add(1);
+        }
+    }
+
+    /// How many such commands memory knows of.
+    #[must_use]
+    pub fn repeats(&self, id: LegId) -> u32 {
+        self.legs.get(&id).map_or(0, |known| known.repeats)
     }
 
     /// A leg, from the database if memory has forgotten it.
@@ -251,9 +271,10 @@ impl<T: ShardTables> Books<T> {
         if self.legs.get(&id).is_none()
             && let Some(Row { entry: ShardEntry::Leg(last), .. }) = self.log.tables.rows_of_leg(id)?.pop()
         {
-            self.legs.put(id, Leg { state: last.state, terms: last.terms });
+            let leg = Leg { state: last.state, terms: last.terms };
+            self.legs.put(id, Known { leg, repeats: last.repeats });
         }
-        Ok(self.legs.get(&id))
+        Ok(self.legs.get(&id).map(|known| &known.leg))
     }
 
     /// Records a leg's first or last record, whose account is at this place, if there is one; `false` if it has one already that
@@ -265,6 +286,7 @@ impl<T: ShardTables> Books<T> {
         if let (Some(after), Some(place)) = (&mut leg.after, place) {
             after.previous = self.accounts.at(place).last;
         }
+        leg.repeats = self.repeats(leg.id);
         let Some(Row { seq, entry: ShardEntry::Leg(leg), .. }) = self.log.append(at, ShardEntry::Leg(leg))? else {
             return Ok(false);
         };
@@ -326,8 +348,8 @@ impl<T: ShardTables> Books<T> {
     }
 
     fn apply_leg(&mut self, seq: Seq, leg: &LegEntry, place: Option<Place>) -> Result<(), Error> {
-        let LegEntry { id, state, terms, after, .. } = leg;
-        self.legs.put(*id, Leg { state: *state, terms: terms.clone() });
+        let LegEntry { id, state, terms, after, repeats, .. } = leg;
+        self.legs.put(*id, Known { leg: Leg { state: *state, terms: terms.clone() }, repeats: *repeats });
         let Some(after) = after else { return Ok(()) };
         let Some(place) = place else { return Err(not_there(&terms.account)) };
         let entry = Entry::of(*state, terms.direction, terms.amount);
@@ -449,6 +471,29 @@ impl<T: ShardTables> Books<T> {
     /// The database failed.
     pub fn legs_of(&mut self, transfer: TransferId) -> Result<BTreeMap<LegId, State>, Error> {
         Ok(states(&self.log.tables.rows_of(transfer)?).collect())
+    }
+
+    /// All rows of a transfer's legs in this shard, in order, each with its writer; of the last row of each leg, what memory
+    /// has counted since is added.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn story_of(&mut self, transfer: TransferId) -> Result<Vec<(Row<ShardEntry>, Epoch, Arc<str>)>, Error> {
+        let claims = self.log.tables.claims()?;
+        let mut rows = self.log.tables.rows_of(transfer)?;
+        rows.sort_by_key(|row| row.seq);
+        for row in &mut rows {
+            if let ShardEntry::Leg(leg) = &mut row.entry
+                && self.recent_leg(leg.id).is_some_and(|known| known.state == leg.state)
+            {
+                leg.repeats = self.repeats(leg.id);
+            }
+        }
+        let told = rows.into_iter().map(|row| {
+            let (epoch, node) = writer(&claims, row.seq);
+            (row, epoch, node)
+        });
+        Ok(told.collect())
     }
 
     /// A transfer's legs in this shard as their last rows have them, for want of a start record (R11).

@@ -4,6 +4,8 @@
 //! epoch and the position that it decided at are both still the newest (R12). What a crash leaves behind is every commit
 //! that returned, and at most one more, whole.
 
+use std::sync::Arc;
+
 use remit_core::{
     id::{Epoch, Seq, Time},
     planted,
@@ -78,14 +80,37 @@ pub trait Journal: Send {
     /// The database failed.
     fn links(&mut self, from: Seq, to: Seq) -> Result<Vec<(Seq, Hash)>, Error>;
 
+    /// Every writer that has claimed the database, the oldest first: from which row on, its epoch, and the node.
+    ///
+    /// # Errors
+    /// The database failed.
+    fn claims(&mut self) -> Result<Vec<Claim>, Error>;
+
     /// Reads the whole database for whether its own structures fit together. Rows are found by indexes, which no hash chain
     /// goes over: a row that an index has lost would be recorded a second time.
     ///
     /// # Errors
     /// The database failed, or they do not.
-    fn check(&mut self) -> Result<(), Error> {
-        Ok(())
-    }
+    fn check(&mut self) -> Result<(), Error>;
+}
+
+/// A writer's claim (R12), which all rows from here up to the next one are its.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The row that says so.
+    pub seq: Seq,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Its node.
+    pub node: Arc<str>,
+}
+
+/// Whose row this is.
+#[must_use]
+pub fn writer(claims: &[Claim], seq: Seq) -> (Epoch, Arc<str>) {
+    let until = claims.partition_point(|claim| claim.seq <= seq);
+    let claim = until.checked_sub(1).and_then(|at| claims.get(at));
+    claim.map_or_else(|| (Epoch(0), "".into()), |claim| (claim.epoch, Arc::clone(&claim.node)))
 }
 
 /// A row that was met on the way back, or that there is one that can't be read.

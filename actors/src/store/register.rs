@@ -10,6 +10,7 @@ use std::{
 
 use remit_core::{
     id::{Epoch, Seq, Time, TransferId},
+    operator::{Action, Order},
     planted,
     protocol::Decision,
     transfer::{End, Parked, Start},
@@ -17,9 +18,9 @@ use remit_core::{
 
 use super::{
     Error,
-    journal::{Below, Head, Journal, Log, corrupt},
+    journal::{Below, Claim, Head, Journal, Log, corrupt},
     recent::Recent,
-    row::{Common, Row, TransferEntry},
+    row::{Common, Counts, Row, TransferEntry},
 };
 use crate::message::LegWord;
 
@@ -66,6 +67,8 @@ pub struct Recorded {
     pub end: Option<(Time, End, Vec<LegWord>)>,
     /// Why it was parked.
     pub parked: Option<Parked>,
+    /// Whether an operator has given it up.
+    pub cancelled: bool,
 }
 
 /// A manager's register, claimed by one writer.
@@ -113,6 +116,9 @@ impl<T: TransferTables> Register<T> {
                 }
                 TransferEntry::Parked(id, why) => {
                     open.entry(id).and_modify(|recorded| recorded.parked = Some(why));
+                }
+                TransferEntry::Ordered(id, order) => {
+                    open.entry(id).and_modify(|recorded| recorded.order(order.action));
                 }
             }
             Ok(())
@@ -180,13 +186,21 @@ impl<T: TransferTables> Register<T> {
         (start, begun, decision): (Arc<Start>, Seq, Option<Decision>),
         end: End,
         legs: Vec<LegWord>,
+        counts: Counts,
     ) -> Result<(), Error> {
         let id = start.id;
-        if self.log.append(at, TransferEntry::Ended(id, end, legs.clone()))?.is_none() {
+        if self.log.append(at, TransferEntry::Ended(id, end, legs.clone(), counts))?.is_none() {
             return Err(corrupt(format!("the transfer {id} has ended already")));
         }
         self.open.remove(&begun);
-        let recorded = Recorded { start: Some(start), begun, decision, end: Some((at, end, legs)), parked: None };
+        let recorded = Recorded {
+            start: Some(start),
+            begun,
+            decision,
+            end: Some((at, end, legs)),
+            parked: None,
+            cancelled: false,
+        };
         self.ended.put(id, Arc::new(recorded));
         Ok(())
     }
@@ -197,6 +211,31 @@ impl<T: TransferTables> Register<T> {
     /// The database failed.
     pub fn park(&mut self, at: Time, id: TransferId, why: Parked) -> Result<(), Error> {
         self.log.append(at, TransferEntry::Parked(id, why)).map(drop)
+    }
+
+    /// Records what an operator does about a transfer.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn order(&mut self, at: Time, id: TransferId, order: Order) -> Result<(), Error> {
+        self.log.append(at, TransferEntry::Ordered(id, order)).map(drop)
+    }
+
+    /// All rows of a transfer in their order, and all claims of the database.
+    ///
+    /// # Errors
+    /// The database failed, or one can't be read.
+    pub fn story_of(&mut self, id: TransferId) -> Result<(Vec<Row<TransferEntry>>, Vec<Claim>), Error> {
+        Ok((self.log.tables.rows_of(id)?, self.log.tables.claims()?))
+    }
+
+    /// When a row was written.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn written_at(&mut self, seq: Seq) -> Result<Option<Time>, Error> {
+        let row = self.log.tables.rows_below(seq.next(), 1)?.pop();
+        Ok(row.and_then(|(at, row)| row.filter(|_| at == seq)).map(|row| row.at))
     }
 
     /// What is recorded of a transfer; for one that is open, its manager's memory knows more. If some of it can't be read,
@@ -268,7 +307,10 @@ impl<T: TransferTables> Register<T> {
                     return Err(corrupt(format!("row {} claims an epoch that was claimed before", row.seq.0)));
                 }
                 TransferEntry::Common(Common::Claimed(epoch, _)) => newest = epoch,
-                TransferEntry::Common(_) | TransferEntry::Decided(..) | TransferEntry::Parked(..) => {}
+                TransferEntry::Common(_)
+                | TransferEntry::Decided(..)
+                | TransferEntry::Parked(..)
+                | TransferEntry::Ordered(..) => {}
             }
             Ok(())
         })?;
@@ -287,11 +329,19 @@ impl<T: TransferTables> Register<T> {
 
 impl Recorded {
     fn unreadable(begun: Seq) -> Self {
-        Self { start: None, begun, decision: None, end: None, parked: Some(Parked::Unreadable) }
+        Self { start: None, begun, decision: None, end: None, parked: Some(Parked::Unreadable), cancelled: false }
     }
 
     fn started(start: Arc<Start>, begun: Seq) -> Self {
-        Self { start: Some(start), begun, decision: None, end: None, parked: None }
+        Self { start: Some(start), begun, decision: None, end: None, parked: None, cancelled: false }
+    }
+
+    fn order(&mut self, action: Action) {
+        match action {
+            Action::Retry => {}
+            Action::Cancel => self.cancelled = true,
+            Action::Resume => self.parked = None,
+        }
     }
 }
 
@@ -316,10 +366,11 @@ fn recorded(rows: &[Row<TransferEntry>]) -> Option<Recorded> {
         match (&row.entry, &mut recorded) {
             (TransferEntry::Started(start), _) => recorded = Some(Recorded::started(Arc::clone(start), row.seq)),
             (TransferEntry::Decided(_, decision), Some(recorded)) => recorded.decision = Some(*decision),
-            (TransferEntry::Ended(_, end, legs), Some(recorded)) => {
+            (TransferEntry::Ended(_, end, legs, _), Some(recorded)) => {
                 recorded.end = Some((row.at, *end, legs.clone()));
             }
             (TransferEntry::Parked(_, why), Some(recorded)) => recorded.parked = Some(*why),
+            (TransferEntry::Ordered(_, order), Some(recorded)) => recorded.order(order.action),
             _ => {}
         }
     }

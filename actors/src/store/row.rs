@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{key::Key, line::Columns};
-use crate::message::LegWord;
 use remit_core::{
     account::{Account, Refusal},
     id::{AccountId, Epoch, LegId, Seq, Time, TransferId},
     leg::{State, Terms},
+    operator::Order,
     protocol::Decision,
     transfer::{End, Parked, Start},
 };
+use serde::{Deserialize, Serialize};
+
+use super::{key::Key, line::Columns};
+use crate::message::LegWord;
 
 /// A row of a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +68,20 @@ pub struct LegEntry {
     pub memo: Option<Arc<str>>,
     /// The money after it; `None` if none was moved or reserved.
     pub after: Option<After>,
+    /// Of a last record: how many repeated commands were answered from the first one, and changed nothing. At least so many: what a
+    /// restart forgot is not counted.
+    pub repeats: u32,
+}
+
+/// What was counted while a transfer was open. At least so much: what a restart forgot is not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// How often silent legs were asked again.
+    pub retries: u32,
+    /// Submits of the same id that came again, and moved nothing.
+    pub repeats: u32,
+    /// Answers that said nothing new: late, or doubled.
+    pub late: u32,
 }
 
 /// The money after a row.
@@ -107,9 +124,11 @@ pub enum TransferEntry {
     /// The decision of a two-phase commit.
     Decided(TransferId, Decision),
     /// A transfer has ended, with the final states of its legs.
-    Ended(TransferId, End, Vec<LegWord>),
+    Ended(TransferId, End, Vec<LegWord>, Counts),
     /// A transfer is parked (R11).
     Parked(TransferId, Parked),
+    /// An operator has done something about it.
+    Ordered(TransferId, Order),
 }
 
 impl TransferEntry {
@@ -119,7 +138,7 @@ impl TransferEntry {
         match self {
             Self::Common(_) => None,
             Self::Started(start) => Some(start.id),
-            Self::Decided(id, _) | Self::Ended(id, ..) | Self::Parked(id, _) => Some(*id),
+            Self::Decided(id, _) | Self::Ended(id, ..) | Self::Parked(id, _) | Self::Ordered(id, _) => Some(*id),
         }
     }
 }
@@ -161,7 +180,7 @@ impl JournalEntry for TransferEntry {
             Self::Started(start) => Some(Key::transfer(start.id, 1)),
             Self::Decided(id, _) => Some(Key::transfer(*id, 2)),
             Self::Ended(id, ..) => Some(Key::transfer(*id, 3)),
-            Self::Parked(id, _) => Some(Key::note(*id, seq)),
+            Self::Parked(id, _) | Self::Ordered(id, _) => Some(Key::note(*id, seq)),
         }
     }
 }

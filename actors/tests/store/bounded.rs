@@ -9,7 +9,7 @@ use remit_actors::{
     store::{
         books::BooksOptions,
         register::{Register, RegisterOptions},
-        row::{ShardEntry, TransferEntry},
+        row::{Counts, ShardEntry, TransferEntry},
         sqlite::Sqlite,
     },
 };
@@ -158,7 +158,7 @@ fn r2_a_register_with_far_more_transfers_than_fit_into_memory_forgets_none() {
         let begun = register.start(&start(n)).unwrap().unwrap();
         // Every hundredth stays open.
         if n % 100 != 0 {
-            register.end(NOW, (start(n), begun, None), End::completed(), ended()).unwrap();
+            register.end(NOW, (start(n), begun, None), End::completed(), ended(), Counts::default()).unwrap();
         }
         if n % A_BATCH == 0 {
             register.commit().unwrap();

@@ -313,6 +313,9 @@ fn rows_that_are_gone_added_or_exchanged_are_found() {
         ("the bulk write is said to be newer than it is", "UPDATE meta SET value = (SELECT max(last) FROM chunk) WHERE key = 'flushed'"),
         ("the bulk write is said to be of the future", "UPDATE meta SET value = 100000 WHERE key = 'flushed'"),
         ("the writer's facts are gone", "DELETE FROM meta"),
+        ("a claim is gone", "DELETE FROM claim"),
+        ("a claim is said to be of another row", "UPDATE claim SET seq = seq + 1"),
+        ("a claim is said to be of another node", "UPDATE claim SET node = 'elsewhere'"),
     ];
     let in_the_shard = [
         ("an account is gone", "DELETE FROM account WHERE id = 's0:ann'"),

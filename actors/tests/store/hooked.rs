@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use remit_actors::store::{
     Error,
     books::{Flush, Newest, ShardTables},
-    journal::{Appended, Below, Hash, Head, Journal},
+    journal::{Appended, Below, Claim, Hash, Head, Journal},
     register::TransferTables,
     row::{AccountRecord, Row, ShardEntry, TransferEntry},
 };
@@ -62,6 +62,8 @@ impl<T: Journal> Journal for Hooked<T> {
         fn rows_above(seq: Seq, limit: usize) -> Vec<Row<T::Entry>>;
         fn rows_below(seq: Seq, limit: usize) -> Vec<Below<T::Entry>>;
         fn links(from: Seq, to: Seq) -> Vec<(Seq, Hash)>;
+        fn claims() -> Vec<Claim>;
+        fn check() -> ();
     }
 }
 

@@ -68,6 +68,7 @@ pub(crate) fn what_to_do(endpoint: Endpoint) -> &'static str {
     match endpoint.effect() {
         Effect::Reads => "Ask again.",
         Effect::ChangesAccount => "It may or may not have been done: send the same command again.",
+        Effect::Orders => "It may or may not have been done: look at the transfer's story, or order it again.",
         Effect::Submits => "It may or may not be recorded: send the same id again.",
     }
 }

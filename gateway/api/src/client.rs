@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_nats::Request;
-use remit_core::id::is_shard_name;
+use remit_core::{id::is_shard_name, operator::Action};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     endpoint::Endpoint,
     error::Error,
     shard,
+    story::{ExplainRequest, OrderRequest, Story},
     submit::{SubmitRequest, Until, WAIT_MS_DEFAULT},
     transfer::{self, Transfer},
 };
@@ -28,6 +29,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 const AUDIT_QUICK_TIMEOUT: Duration = Duration::from_secs(30);
 /// What a full audit may take on top: it reads every row of every database.
 const AUDIT_FULL_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// What a story, or an order, may take on top: every shard that a leg lives in is asked first.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// A connection to a deployment. Cheap to clone; many requests may be under way at once.
 #[derive(Clone, Debug)]
@@ -201,6 +205,27 @@ impl Client {
     /// As [`Self::account_open`].
     pub async fn transfer_list(&self, request: &transfer::ListRequest) -> Result<transfer::List, Error> {
         self.call(Endpoint::TransferList, request, Duration::ZERO).await
+    }
+
+    /// `transfer.explain`.
+    ///
+    /// # Errors
+    /// As [`Self::account_open`].
+    pub async fn transfer_explain(&self, request: &ExplainRequest) -> Result<Story, Error> {
+        self.call(Endpoint::TransferExplain, request, ORDER_TIMEOUT).await
+    }
+
+    /// `transfer.retry`, `transfer.cancel` or `transfer.resume`.
+    ///
+    /// # Errors
+    /// As [`Self::account_open`]; `conflict` if it would make or destroy money, or the transfer has ended.
+    pub async fn transfer_order(&self, action: Action, request: &OrderRequest) -> Result<Transfer, Error> {
+        let endpoint = match action {
+            Action::Retry => Endpoint::TransferRetry,
+            Action::Cancel => Endpoint::TransferCancel,
+            Action::Resume => Endpoint::TransferResume,
+        };
+        self.call(endpoint, request, ORDER_TIMEOUT).await
     }
 
     /// `audit.run`.

@@ -29,6 +29,14 @@ pub enum Endpoint {
     TransferGet,
     /// [`crate::transfer::ListRequest`], answered by a [`crate::transfer::List`].
     TransferList,
+    /// [`crate::story::ExplainRequest`], answered by a [`crate::story::Story`].
+    TransferExplain,
+    /// [`crate::story::OrderRequest`], answered by a [`crate::transfer::Transfer`].
+    TransferRetry,
+    /// [`crate::story::OrderRequest`], answered by a [`crate::transfer::Transfer`].
+    TransferCancel,
+    /// [`crate::story::OrderRequest`], answered by a [`crate::transfer::Transfer`].
+    TransferResume,
     /// [`crate::audit::RunRequest`], answered by an [`crate::audit::Audit`].
     AuditRun,
     /// [`crate::shard::ListRequest`], answered by a [`crate::shard::List`].
@@ -46,11 +54,13 @@ pub enum Effect {
     ChangesAccount,
     /// Perhaps a transfer: the same id again is harmless.
     Submits,
+    /// Perhaps an order about a transfer: the same once more is harmless.
+    Orders,
 }
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::AccountOpen,
         Self::AccountGet,
         Self::AccountList,
@@ -63,6 +73,10 @@ impl Endpoint {
         Self::TransferSubmitBatch,
         Self::TransferGet,
         Self::TransferList,
+        Self::TransferExplain,
+        Self::TransferRetry,
+        Self::TransferCancel,
+        Self::TransferResume,
         Self::AuditRun,
         Self::ShardList,
         Self::DeploymentGet,
@@ -84,6 +98,10 @@ impl Endpoint {
             Self::TransferSubmitBatch => "transfer.submit_batch",
             Self::TransferGet => "transfer.get",
             Self::TransferList => "transfer.list",
+            Self::TransferExplain => "transfer.explain",
+            Self::TransferRetry => "transfer.retry",
+            Self::TransferCancel => "transfer.cancel",
+            Self::TransferResume => "transfer.resume",
             Self::AuditRun => "audit.run",
             Self::ShardList => "shard.list",
             Self::DeploymentGet => "deployment.get",
@@ -112,11 +130,13 @@ impl Endpoint {
             | Self::AccountUnfreeze
             | Self::AccountClose => Effect::ChangesAccount,
             Self::TransferSubmit | Self::TransferSubmitBatch => Effect::Submits,
+            Self::TransferRetry | Self::TransferCancel | Self::TransferResume => Effect::Orders,
             Self::AccountGet
             | Self::AccountList
             | Self::AccountStatement
             | Self::TransferGet
             | Self::TransferList
+            | Self::TransferExplain
             | Self::AuditRun
             | Self::ShardList
             | Self::DeploymentGet => Effect::Reads,

@@ -6,7 +6,7 @@
 //! grows by adding. Read it in this order:
 //!
 //! 1. [`endpoint`]: every verb, and its subject;
-//! 2. [`account`], [`submit`], [`batch`], [`transfer`], [`audit`], [`shard`], [`deployment`]: the bodies, a noun a file;
+//! 2. [`account`], [`submit`], [`batch`], [`transfer`], [`story`], [`audit`], [`shard`], [`deployment`]: the bodies, a noun a file;
 //! 3. [`error`]: what is answered instead;
 //! 4. [`body`]: reading a request, and finding out which field was wrong;
 //! 5. [`units`], [`time`], [`number`], [`id`]: how single values look in JSON; [`page`]: how long lists are cut;
@@ -30,6 +30,7 @@ mod iso4217;
 pub mod number;
 pub mod page;
 pub mod shard;
+pub mod story;
 pub mod submit;
 pub mod time;
 pub mod transfer;

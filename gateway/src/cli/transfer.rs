@@ -4,8 +4,14 @@ mod legs;
 mod submit;
 
 use clap::{Args, Subcommand};
-use remit_api::transfer::{GetRequest, ListRequest, Status, Transfer};
-use remit_core::id::{AccountId, Time, TransferId};
+use remit_api::{
+    story::{ExplainRequest, OrderRequest},
+    transfer::{GetRequest, ListRequest, Status, Transfer},
+};
+use remit_core::{
+    id::{AccountId, Time, TransferId},
+    operator::Action,
+};
 
 use self::submit::Submit;
 use super::{
@@ -26,6 +32,33 @@ pub(super) enum Command {
     Get(Get),
     /// List transfers
     List(List),
+    /// Tell a transfer's whole story: what happened, when, where, and what it waits for
+    Explain(Get),
+    /// Ask the silent legs of a transfer now, instead of at the next try
+    Retry(Order),
+    /// Give a transfer up, as its deadline would
+    Cancel(Order),
+    /// Let a parked transfer go on from its records
+    Resume(Order),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Order {
+    /// The transfer's id, a UUID
+    id: TransferId,
+    /// Why, for those who read its story later
+    #[arg(long, value_name = "TEXT")]
+    why: String,
+    /// Who you are [default: your user's name]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "USER",
+        hide_env = true,
+        default_value = "unknown",
+        hide_default_value = true
+    )]
+    by: String,
 }
 
 #[derive(Debug, Args)]
@@ -62,7 +95,32 @@ pub(super) async fn run(command: Command, session: &Session) -> Result<Exit, Err
             Ok(Exit::CameTrue)
         }
         Command::List(list) => show_list(list, session).await,
+        Command::Explain(Get { id }) => explain(id, session).await,
+        Command::Retry(order) => give(Action::Retry, order, session).await,
+        Command::Cancel(order) => give(Action::Cancel, order, session).await,
+        Command::Resume(order) => give(Action::Resume, order, session).await,
     }
+}
+
+async fn explain(id: TransferId, session: &Session) -> Result<Exit, Error> {
+    let desk = session.desk();
+    let story = desk.client().await?.transfer_explain(&ExplainRequest { id }).await?;
+    let output = session.output();
+    if output.is_json() {
+        output.json(&story)?;
+    } else {
+        let currencies = desk.currencies_to_show(story.transfer.legs.iter().map(|leg| leg.currency)).await;
+        output.text(&render::story::timeline(&story, &currencies))?;
+    }
+    Ok(Exit::CameTrue)
+}
+
+async fn give(action: Action, Order { id, why, by }: Order, session: &Session) -> Result<Exit, Error> {
+    let desk = session.desk();
+    let request = OrderRequest { id, why: why.into(), by: Some(by.into()) };
+    let transfer = desk.client().await?.transfer_order(action, &request).await?;
+    show(&transfer, session, &desk).await?;
+    Ok(Exit::CameTrue)
 }
 
 /// Prints a transfer.

@@ -11,7 +11,8 @@ mod deployment;
 pub mod nats;
 mod outgoing;
 mod refusing;
-mod transfers;
+pub(crate) mod stories;
+pub(crate) mod transfers;
 mod waiting;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use remit_actors::{
     message::{Address, Message, TraceContext},
 };
 use remit_api::{Currencies, Endpoint, Error, body, currency::Declared};
+use remit_core::operator::Action;
 use tokio::runtime::Handle;
 
 use crate::space::Space;
@@ -115,6 +117,10 @@ impl Door {
             Endpoint::TransferSubmitBatch => self.submit_batch(request, trace).await,
             Endpoint::TransferGet => answer(&self.transfer(body::read(request)?).await?),
             Endpoint::TransferList => answer(&self.transfers(body::read(request)?).await?),
+            Endpoint::TransferExplain => answer(&self.story(body::read(request)?).await?),
+            Endpoint::TransferRetry => answer(&self.order(Action::Retry, &body::read(request)?).await?),
+            Endpoint::TransferCancel => answer(&self.order(Action::Cancel, &body::read(request)?).await?),
+            Endpoint::TransferResume => answer(&self.order(Action::Resume, &body::read(request)?).await?),
             Endpoint::AuditRun => answer(&self.audit(body::read(request)?).await?),
             Endpoint::ShardList => {
                 let remit_api::shard::ListRequest {} = body::read(request)?;

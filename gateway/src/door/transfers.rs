@@ -135,7 +135,7 @@ impl Door {
     }
 
     fn transfer_of_submit(&self, Submitted { submit, progress }: Submitted) -> Transfer {
-        self.transfer_of(submit.id, submit.protocol, submit.memo, &submit.legs, &progress)
+        transfer_of(&self.shard_names, submit.id, submit.protocol, submit.memo, &submit.legs, &progress)
     }
 
     pub(super) async fn transfer(&self, request: transfer::GetRequest) -> Result<Transfer, Error> {
@@ -211,40 +211,41 @@ impl Door {
             .ok_or_else(|| Error::invalid("cursor", "`cursor` is not one that this list gave"))
     }
 
-    fn transfer_of_start(&self, start: &Start, progress: &Progress) -> Transfer {
-        self.transfer_of(start.id, start.protocol, start.memo.clone(), start.legs(), progress)
+    pub(super) fn transfer_of_start(&self, start: &Start, progress: &Progress) -> Transfer {
+        transfer_of(&self.shard_names, start.id, start.protocol, start.memo.clone(), start.legs(), progress)
     }
+}
 
-    fn transfer_of(
-        &self,
-        id: TransferId,
-        protocol: remit_core::protocol::Protocol,
-        memo: Option<Arc<str>>,
-        legs: &[LegSpec],
-        progress: &Progress,
-    ) -> Transfer {
-        let leg = |(at, leg): (usize, &LegSpec)| transfer::Leg {
-            account: leg.account.clone(),
-            shard: Arc::clone(&self.shard_names[usize::from(leg.shard.0)]),
-            direction: leg.direction,
-            amount: leg.amount,
-            currency: leg.currency,
-            state: progress.legs.get(at).copied().map_or(LegState::Pending, leg_state),
-        };
-        let first = legs.first().map(|leg| leg.currency);
-        Transfer {
-            id,
-            status: status_in_json(progress.status),
-            protocol,
-            reason: progress.reason,
-            currency: first.filter(|first| legs.iter().all(|leg| leg.currency == *first)),
-            memo,
-            legs: legs.iter().enumerate().map(leg).collect(),
-            accepted_at: progress.accepted_at,
-            deadline_at: progress.deadline_at,
-            settled_at: progress.settled_at,
-            overdue: progress.overdue,
-        }
+/// A transfer as the contract has it; shards are called by these names.
+pub(crate) fn transfer_of(
+    shard_names: &[Arc<str>],
+    id: TransferId,
+    protocol: remit_core::protocol::Protocol,
+    memo: Option<Arc<str>>,
+    legs: &[LegSpec],
+    progress: &Progress,
+) -> Transfer {
+    let leg = |(at, leg): (usize, &LegSpec)| transfer::Leg {
+        account: leg.account.clone(),
+        shard: Arc::clone(&shard_names[usize::from(leg.shard.0)]),
+        direction: leg.direction,
+        amount: leg.amount,
+        currency: leg.currency,
+        state: progress.legs.get(at).copied().map_or(LegState::Pending, leg_state),
+    };
+    let first = legs.first().map(|leg| leg.currency);
+    Transfer {
+        id,
+        status: status_in_json(progress.status),
+        protocol,
+        reason: progress.reason,
+        currency: first.filter(|first| legs.iter().all(|leg| leg.currency == *first)),
+        memo,
+        legs: legs.iter().enumerate().map(leg).collect(),
+        accepted_at: progress.accepted_at,
+        deadline_at: progress.deadline_at,
+        settled_at: progress.settled_at,
+        overdue: progress.overdue,
     }
 }
 

@@ -2,7 +2,14 @@
 
 use remit_actors::{faults::Chance, message::Message};
 
-use crate::{PRELUDE_MS, checker::Checked, clients::AUDITOR, name, queue::Event, world::World};
+use crate::{
+    PRELUDE_MS,
+    checker::Checked,
+    clients::{AUDITOR, OPERATOR},
+    name,
+    queue::Event,
+    world::World,
+};
 
 impl World {
     pub(crate) fn client(&mut self, no: usize) -> Checked {
@@ -35,6 +42,11 @@ impl World {
             }
         }
         self.send_as_client(no as u64, messages);
+        if !self.is_calm
+            && let Some(order) = self.operator.order(self.plan.orders, &self.town, &self.checker)
+        {
+            self.send_as_client(OPERATOR, vec![order]);
+        }
         let pause = if self.is_calm { 250 } else { self.dice.between(1, self.plan.pause_ms_max) };
         self.queue.after(pause, Event::Client(no));
         Ok(())

@@ -14,6 +14,8 @@ use remit_core::protocol::Protocol;
 
 /// The throws of the plan itself.
 const PURPOSE: u64 = 0;
+/// The throw of how likely orders are.
+const ORDERS: u64 = 1;
 
 /// A simulation, as its seed draws it.
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub struct Plan {
     pub commands: Chance,
     /// How likely a transfer is one with a purse: an account that is opened, used for a while, and closed.
     pub purses: Chance,
+    /// How likely an operator, whenever a client does something, gives an order about an open transfer.
+    pub orders: Chance,
     /// Whether amounts are so large that balances overflow.
     pub whales: bool,
     /// Whether frames go by the broker, which delivers again what is not acknowledged; else by mailbox.
@@ -169,10 +173,13 @@ impl Plan {
         let rots = dice.hits(Chance::percent(15));
         let chaos = Chaos::ALL.into_iter().filter(|kind| dice.hits(share) && (rots || *kind != Chaos::Rot));
         let chaos: Vec<Chaos> = chaos.collect();
+        // Drawn apart, so that what a seed meant before there were operators is what it means without them.
+        let orders = *Dice::new(seed, ORDERS).pick(&[0, 0, 2, 20]);
         Self {
             seed,
             transfers,
             shards,
+            orders: Chance::percent(orders),
             managers: size(dice, 1, 3),
             nodes: size(dice, 1, 3),
             clients: size(dice, 1, 4),
@@ -220,8 +227,14 @@ impl fmt::Display for Plan {
         writeln!(f, "  {shards} shards of {accounts} accounts, {managers} managers, {nodes} nodes, {clients} clients")?;
         writeln!(
             f,
-            "  commands {}, purses {}, bursts up to {burst_max}, pauses up to {} ms, storms of {} ms, deadlines up to {} ms; frames by {way}, up to {} ms",
-            self.commands, self.purses, self.pause_ms_max, self.storm_ms, self.deadline_ms_max, self.latency_ms_max
+            "  commands {}, purses {}, orders {}, bursts up to {burst_max}, pauses up to {} ms, storms of {} ms, deadlines up to {} ms; frames by {way}, up to {} ms",
+            self.commands,
+            self.purses,
+            self.orders,
+            self.pause_ms_max,
+            self.storm_ms,
+            self.deadline_ms_max,
+            self.latency_ms_max
         )?;
         writeln!(
             f,

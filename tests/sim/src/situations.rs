@@ -44,6 +44,10 @@ counted! {
         taken_back_unspent,
         /// A do was refused, so that nothing could overflow.
         refused_for_room,
+        /// An operator had a transfer asked about again.
+        retried_by_order,
+        /// An operator gave a transfer up.
+        cancelled_by_order,
     }
 }
 

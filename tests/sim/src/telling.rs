@@ -58,8 +58,11 @@ pub(crate) fn tell_manager_row(trace: &mut Trace, now: i64, no: PartitionNo, ent
         TransferEntry::Decided(id, decision) => {
             trace.tell(now, format_args!("m{}: {} is decided {decision:?}", no.0, name(*id)));
         }
-        TransferEntry::Ended(id, end, _) => trace.tell(now, format_args!("m{}: {} ends {end:?}", no.0, name(*id))),
+        TransferEntry::Ended(id, end, ..) => trace.tell(now, format_args!("m{}: {} ends {end:?}", no.0, name(*id))),
         TransferEntry::Parked(id, why) => trace.tell(now, format_args!("m{}: {} is parked: {why}", no.0, name(*id))),
+        TransferEntry::Ordered(id, order) => {
+            trace.tell(now, format_args!("m{}: {} is under an order: {}", no.0, name(*id), order.action.as_str()));
+        }
         TransferEntry::Common(_) => {}
     }
 }

@@ -4,8 +4,9 @@
 //! A format's files are written once, by the version that introduced it, and never again:
 //! `cargo test -p remit-tests --test golden -- --ignored` does so for the format of the day, if its folder is not there yet.
 //! If a test here fails, this version can't open what its users have: undo the change, or give the new format a number of
-//! its own and teach this version to read the old one. (Format 1 had a row of SQLite's for each row of the journal. It was
-//! given up before the first release, so nobody has such files, and they are refused.)
+//! its own and teach this version to read the old one. (Format 1 had a row of SQLite's for each row of the journal, and
+//! format 2 told less of a transfer's story. Both were given up before the first release, so nobody has such files, and they are
+//! refused.)
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod story;
@@ -33,7 +34,7 @@ use world::{Disks, World};
 const FILES: [&str; 3] = ["s0.db", "s1.db", "m0.db"];
 
 fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/format-2")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/format-3")
 }
 
 /// A copy of the files, since opening one writes to it.
@@ -108,13 +109,13 @@ fn what_was_open_goes_on_to_its_end_and_the_audit_is_exact() {
 fn a_file_of_another_format_is_refused_and_left_as_it_is() {
     let folder = copy();
     let path = folder.path().join("s0.db");
-    for format in [1, 3] {
+    for format in [2, 4] {
         rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", format).unwrap();
         let before = fs::read(&path).unwrap();
         let refused = Sqlite::<ShardEntry>::open(&path, &story::genesis(), true, Time(0)).err().unwrap();
         assert_eq!(
             refused.to_string(),
-            format!("the database can't be used: {} has format {format}, this version knows 2", path.display())
+            format!("the database can't be used: {} has format {format}, this version knows 3", path.display())
         );
         assert_eq!(fs::read(&path).unwrap(), before);
     }

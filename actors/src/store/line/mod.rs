@@ -110,6 +110,11 @@ impl<'a> Writer<'a> {
         self.int(value.cast_signed());
     }
 
+    /// How often something happened; never stands empty.
+    pub fn positive(&mut self, value: u32) {
+        if value == 0 { self.none(1) } else { self.int(value) }
+    }
+
     /// A word of ours, or an id: nothing in it needs to be escaped.
     pub fn word(&mut self, word: &str) {
         debug_assert!(!word.contains(|c: char| c == '"' || c == '\\' || c.is_control()), "{word}");
@@ -230,6 +235,14 @@ impl<'a> Reader<'a> {
     pub fn maybe_small<T: TryFrom<i64>>(&mut self) -> Result<Option<T>, Error> {
         let Some(value) = self.maybe_int()? else { return Ok(None) };
         T::try_from(value).map(Some).map_err(|_| self.wrong(&Field::Int(value)))
+    }
+
+    /// How often something happened: 0 where the column is empty.
+    ///
+    /// # Errors
+    /// Something else stands there.
+    pub fn positive(&mut self) -> Result<u32, Error> {
+        Ok(self.maybe_small()?.unwrap_or(0))
     }
 
     /// What a text says.

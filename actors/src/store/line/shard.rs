@@ -41,7 +41,8 @@ impl Columns for ShardEntry {
         "status",
         "overdraft_limit",
         "version",
-        "epoch", // of a claim
+        "epoch",   // of a claim
+        "repeats", // of a leg's last record: commands that were repeated before it, at least
     ];
 
     fn write(&self, line: &mut Writer<'_>) {
@@ -98,7 +99,7 @@ pub(super) fn read_common(what: &str, after: usize, line: &mut Reader<'_>) -> Re
 }
 
 fn write_leg(leg: &LegEntry, line: &mut Writer<'_>) {
-    let LegEntry { id, state, terms, memo, after } = leg;
+    let LegEntry { id, state, terms, memo, after, repeats } = leg;
     line.word(state.as_str());
     line.word(terms.account.as_str());
     match after {
@@ -131,6 +132,8 @@ fn write_leg(leg: &LegEntry, line: &mut Writer<'_>) {
         line.words(|text| legs::write(parts, text));
     });
     line.maybe(memo.as_deref(), Writer::text);
+    line.none(6);
+    line.positive(*repeats);
 }
 
 fn write_account(entry: &AccountEntry, line: &mut Writer<'_>) {
@@ -198,6 +201,8 @@ fn read_leg(
     let undo = line.maybe_word(|word| Verb::ALL.into_iter().find(|verb| verb.as_str() == word))?;
     let route = line.maybe_word(legs::read)?.map(Route::from_stops);
     let memo = line.maybe_word(|memo| Some(memo.into()))?;
+    line.skip(6);
+    let repeats = line.positive()?;
     let state = match (what, reason, undo) {
         ("debited", ..) => State::Debited,
         ("credited", ..) => State::Credited,
@@ -210,7 +215,7 @@ fn read_leg(
         _ => return Err(corrupt(format!("a leg's row says '{what}'"))),
     };
     let terms = Terms { account, direction, amount, currency, partition, begun, route };
-    Ok(LegEntry { id: LegId::new(transfer, leg), state, terms, memo, after: money.after() })
+    Ok(LegEntry { id: LegId::new(transfer, leg), state, terms, memo, after: money.after(), repeats })
 }
 
 fn read_account(

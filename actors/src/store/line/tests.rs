@@ -20,7 +20,7 @@ fn leg(state: State, memo: Option<&str>, after: Option<After>) -> ShardEntry {
         route: None,
     };
     let id = LegId::new(TransferId([1; 16]), LegNo(0));
-    ShardEntry::Leg(LegEntry { id, state, terms, memo: memo.map(Into::into), after })
+    ShardEntry::Leg(LegEntry { id, state, terms, memo: memo.map(Into::into), after, repeats: 0 })
 }
 
 fn text<E: JournalEntry>(entry: E) -> String {

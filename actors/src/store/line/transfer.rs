@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use remit_core::{
     id::{Time, TransferId},
+    operator::{Action, Order},
     protocol::{Decision, Protocol, route::Stop},
     reason::Reason,
     transfer::{End, LegSpec, Outcome, Parked, Start},
@@ -15,20 +16,28 @@ use super::{
 };
 use crate::{
     message::LegWord,
-    store::{Error, journal::corrupt, row::TransferEntry},
+    store::{
+        Error,
+        journal::corrupt,
+        row::{Counts, TransferEntry},
+    },
 };
 
 impl Columns for TransferEntry {
     const COLUMNS: &'static [&'static str] = &[
-        "what", // started; committed, aborted; completed, rejected, compensated; parked; genesis, claimed
+        "what", // started; committed, aborted; completed, rejected, compensated; parked; retry, cancel, resume; genesis, claimed
         "transfer",
         "reason",
         "legs", // leg@shard account amount currency; of an end: what became of each leg
         "protocol",
         "accepted_at",
         "deadline_at",
-        "note",  // the transfer's memo; the deployment's facts; the claiming node
-        "epoch", // of a claim
+        "note",    // the transfer's memo; why an operator did it; the deployment's facts; the claiming node
+        "epoch",   // of a claim
+        "by",      // the operator
+        "retries", // of an end: how often silent legs were asked again, at least
+        "repeats", // of an end: submits that came again, at least
+        "late",    // of an end: answers that said nothing new, at least
     ];
 
     fn write(&self, line: &mut Writer<'_>) {
@@ -56,7 +65,7 @@ impl Columns for TransferEntry {
                 line.id(*id);
                 line.word(reason.as_str());
             }
-            Self::Ended(id, end, legs) => {
+            Self::Ended(id, end, legs, counts) => {
                 line.word(end.outcome.as_str());
                 line.id(*id);
                 line.maybe(end.reason, |line, reason| line.word(reason.as_str()));
@@ -68,6 +77,20 @@ impl Columns for TransferEntry {
                         text.extend_from_slice(leg.as_str().as_bytes());
                     }
                 });
+                if *counts != Counts::default() {
+                    line.none(6);
+                    for count in [counts.retries, counts.repeats, counts.late] {
+                        line.positive(count);
+                    }
+                }
+            }
+            Self::Ordered(id, Order { action, by, why }) => {
+                line.word(action.as_str());
+                line.id(*id);
+                line.none(5);
+                line.text(why);
+                line.none(1);
+                line.text(by);
             }
             Self::Parked(id, why) => {
                 line.word("parked");
@@ -88,12 +111,21 @@ impl Columns for TransferEntry {
             "committed" => Ok(Self::Decided(id, Decision::Commit)),
             "aborted" => Ok(Self::Decided(id, Decision::Abort(line.word(Reason::parse)?))),
             "parked" => Ok(Self::Parked(id, line.word(Parked::parse)?)),
+            "retry" | "cancel" | "resume" => {
+                let action = Action::parse(&what).ok_or_else(|| corrupt(format!("a transfer's row says '{what}'")))?;
+                line.skip(5);
+                let why = line.word(|why| Some(why.into()))?;
+                line.skip(1);
+                Ok(Self::Ordered(id, Order { action, by: line.word(|by| Some(by.into()))?, why }))
+            }
             outcome => {
                 let outcome =
                     Outcome::parse(outcome).ok_or_else(|| corrupt(format!("a transfer's row says '{outcome}'")))?;
                 let reason = line.maybe_word(Reason::parse)?;
                 let legs = line.word(|words| words.split(' ').map(LegWord::parse).collect::<Option<Vec<_>>>())?;
-                Ok(Self::Ended(id, End { outcome, reason }, legs))
+                line.skip(6);
+                let counts = Counts { retries: line.positive()?, repeats: line.positive()?, late: line.positive()? };
+                Ok(Self::Ended(id, End { outcome, reason }, legs, counts))
             }
         }
     }

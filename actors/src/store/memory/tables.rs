@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::RangeInclusive,
+    sync::Arc,
 };
 
 use remit_core::{
@@ -18,10 +19,10 @@ use super::{Disk, Held, Stored, seq_after};
 use crate::store::{
     Error,
     books::{Flush, Newest, ShardTables},
-    journal::{Appended, Below, Hash, Head, Journal, corrupt},
+    journal::{Appended, Below, Claim, Hash, Head, Journal, corrupt},
     key::Key,
     register::TransferTables,
-    row::{AccountRecord, JournalEntry, Row, ShardEntry, TransferEntry},
+    row::{AccountRecord, Common, JournalEntry, Row, ShardEntry, TransferEntry},
 };
 
 /// A database in memory, opened.
@@ -178,6 +179,18 @@ impl<E: JournalEntry> Journal for Memory<E> {
             Err(error) => Err(error),
         });
         rows.collect()
+    }
+
+    fn claims(&mut self) -> Result<Vec<Claim>, Error> {
+        let claim = |row: Row<E>| match row.entry.common() {
+            Some(Common::Claimed(epoch, node)) => Some(Claim { seq: row.seq, epoch: *epoch, node: Arc::clone(node) }),
+            _ => None,
+        };
+        Ok(self.page(Seq(0), usize::MAX)?.into_iter().filter_map(claim).collect())
+    }
+
+    fn check(&mut self) -> Result<(), Error> {
+        Ok(())
     }
 
     fn links(&mut self, from: Seq, to: Seq) -> Result<Vec<(Seq, Hash)>, Error> {

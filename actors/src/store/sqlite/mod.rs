@@ -14,7 +14,7 @@ mod keys;
 mod shard_tables;
 mod transfer_tables;
 
-use std::{fs, ops::RangeInclusive, path::Path};
+use std::{fs, ops::RangeInclusive, path::Path, sync::Arc};
 
 use remit_core::id::{Epoch, Seq, Time};
 use rusqlite::{Connection, OptionalExtension};
@@ -22,14 +22,14 @@ use rusqlite::{Connection, OptionalExtension};
 use self::{chunks::Chunks, keys::Keys};
 use super::{
     Error,
-    journal::{Appended, Below, Hash, Head, Journal, corrupt, found},
+    journal::{Appended, Below, Claim, Hash, Head, Journal, corrupt, found},
     key::Key,
-    row::{JournalEntry, Row},
+    row::{Common, JournalEntry, Row},
 };
 use crate::genesis::Genesis;
 
 /// The version of the file's format; a file of another one is refused.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 /// "RMIT", so that `file` and `sqlite3` can tell whose a file is.
 const APPLICATION_ID: i64 = 0x524d_4954;
 /// After so many pages of 4 KiB the write-ahead log is copied into the file.
@@ -144,6 +144,9 @@ impl<E: Record> Sqlite<E> {
                 key BLOB PRIMARY KEY, -- transfer, leg and step; or transfer and step; or the idempotency key of a command
                 seq INTEGER NOT NULL
             ) STRICT, WITHOUT ROWID;
+            CREATE TABLE claim ( -- the rows from `seq` on, up to the next claim, are of this writer
+                epoch INTEGER PRIMARY KEY, seq INTEGER NOT NULL, node TEXT NOT NULL
+            ) STRICT;
             CREATE VIEW journal (seq, at, {names}) AS {};
             {schema}
             PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;",
@@ -253,6 +256,13 @@ impl<E: Record> Journal for Sqlite<E> {
         {
             return Ok(Appended::Exists);
         }
+        if let Some(Common::Claimed(epoch, node)) = row.entry.common() {
+            let insert = "INSERT OR IGNORE INTO claim (epoch, seq, node) VALUES (?, ?, ?)";
+            let mut claim = self.connection.prepare_cached(insert)?;
+            if claim.execute((signed(epoch.0)?, signed(row.seq.0)?, &**node))? == 0 {
+                return Err(corrupt(format!("the epoch {} was claimed before", epoch.0)));
+            }
+        }
         self.staged.push(row.clone());
         Ok(Appended::New)
     }
@@ -292,6 +302,17 @@ impl<E: Record> Journal for Sqlite<E> {
         Chunks::links(&self.connection, from, to)
     }
 
+    fn claims(&mut self) -> Result<Vec<Claim>, Error> {
+        let mut statement = self.connection.prepare_cached("SELECT seq, epoch, node FROM claim ORDER BY epoch")?;
+        let mut rows = statement.query([])?;
+        let mut claims = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (seq, epoch) = (Seq(unsigned(row.get(0)?)?), Epoch(unsigned(row.get(1)?)?));
+            claims.push(Claim { seq, epoch, node: row.get(2)? });
+        }
+        Ok(claims)
+    }
+
     fn check(&mut self) -> Result<(), Error> {
         const PAGE: usize = 4_096;
         let found: String = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
@@ -305,6 +326,17 @@ impl<E: Record> Journal for Sqlite<E> {
             return Err(corrupt("there are rows before the first one"));
         }
         let flushed = self.flushed_seq()?;
+        let claims = self.claims()?;
+        if claims.len() as u64 != self.head()?.epoch.0 {
+            return Err(corrupt("there are more or fewer claims than epochs"));
+        }
+        for claim in claims {
+            let row = self.at(claim.seq)?.map(|row| row.entry);
+            let said = row.as_ref().and_then(E::common);
+            if said != Some(&Common::Claimed(claim.epoch, Arc::clone(&claim.node))) {
+                return Err(corrupt(format!("row {} does not claim the epoch {}", claim.seq.0, claim.epoch.0)));
+            }
+        }
         let (mut at, mut found) = (Seq(0), 0);
         let mut seq_of = self.connection.prepare("SELECT seq FROM key WHERE key = ?")?;
         while at < flushed {

@@ -5,6 +5,7 @@ use remit_core::{
     id::{AccountId, LegId, LegNo, PartitionNo, ShardNo, TransferId},
     leg::{State, Terms, Verb},
     money::{Amount, Currency, Direction},
+    operator::{Action, Order},
     protocol::{
         Decision, Protocol,
         route::{Route, Stop},
@@ -18,7 +19,7 @@ use crate::{
     message::LegWord,
     store::{
         line,
-        row::{AccountEntry, After, Common, LegEntry, ShardEntry, TransferEntry},
+        row::{AccountEntry, After, Common, Counts, LegEntry, ShardEntry, TransferEntry},
     },
 };
 
@@ -143,7 +144,8 @@ fn every_row_of_a_shard_reads_as_it_was_written() {
         };
         let memo = (no % 2 == 1).then(|| Arc::from("a memo; with 'quotes' and ünïcode"));
         let id = LegId::new(TransferId([no; 16]), LegNo(no));
-        entries.push(ShardEntry::Leg(LegEntry { id, state, terms, memo, after: is_money.then_some(after) }));
+        let (after, repeats) = (is_money.then_some(after), if no % 5 == 0 { u32::MAX } else { 0 });
+        entries.push(ShardEntry::Leg(LegEntry { id, state, terms, memo, after, repeats }));
     }
     for (no, kind, status) in [
         (0, Kind::Customer, Status::Open),
@@ -202,13 +204,19 @@ fn every_row_of_a_manager_reads_as_it_was_written() {
             id(no),
             End { outcome: Outcome::Rejected, reason: Some(reason) },
             LegWord::ALL.to_vec(),
+            Counts { retries: 0, repeats: no.into(), late: 0 },
         ));
     }
-    entries.push(TransferEntry::Ended(id(50), End::completed(), vec![LegWord::Posted; 32]));
+    entries.push(TransferEntry::Ended(id(50), End::completed(), vec![LegWord::Posted; 32], Counts::default()));
     let compensated = End { outcome: Outcome::Compensated, reason: Some(Reason::Cancelled) };
-    entries.push(TransferEntry::Ended(id(51), compensated, vec![LegWord::Compensated, LegWord::Cancelled]));
+    let counts = Counts { retries: u32::MAX, repeats: 0, late: 1 };
+    entries.push(TransferEntry::Ended(id(51), compensated, vec![LegWord::Compensated, LegWord::Cancelled], counts));
     for parked in [Parked::Misfit(LegNo(31)), Parked::Contradiction(LegNo(0)), Parked::Unreadable, Parked::Panicked] {
         entries.push(TransferEntry::Parked(id(60), parked));
+    }
+    for action in Action::ALL {
+        let order = Order { action, by: "ops \"night\"".into(), why: "the bank's line\nwas cut".into() };
+        entries.push(TransferEntry::Ordered(id(61), order));
     }
     entries.push(Common::Claimed(Epoch(78), "".into()).into());
     round(entries);

@@ -4,6 +4,7 @@ use remit_actors::store::row::{Row, TransferEntry};
 use remit_core::{
     id::{PartitionNo, TransferId},
     leg::State,
+    operator::Action,
     protocol::Decision,
     transfer::{End, Outcome},
 };
@@ -39,7 +40,7 @@ impl Checker {
                 }
                 Ok(())
             }
-            TransferEntry::Ended(id, end, _) => {
+            TransferEntry::Ended(id, end, ..) => {
                 let known = self.known(*id)?;
                 if let Some((_, before)) = known.end.replace((row.at, *end)) {
                     return Err(wrong(*id, format_args!("it ends as {end:?} after {before:?}")));
@@ -48,6 +49,19 @@ impl Checker {
                 known.fits(*end).map_err(|what| wrong(*id, what))?;
                 self.open.entry(partition).or_default().remove(&begun);
                 Ok(())
+            }
+            TransferEntry::Ordered(id, order) => {
+                match order.action {
+                    Action::Retry => self.situations.retried_by_order += 1,
+                    Action::Cancel => self.situations.cancelled_by_order += 1,
+                    // Nothing is ever parked here but what can't be read, and that is never resumed.
+                    Action::Resume => return Err(wrong(*id, "it is resumed")),
+                }
+                if self.known(*id)?.end.is_some() {
+                    Err(wrong(*id, "it is ordered about after its end"))
+                } else {
+                    Ok(())
+                }
             }
             TransferEntry::Parked(id, why) => {
                 let is_rotten = self.rotten.contains(id);

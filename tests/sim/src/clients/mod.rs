@@ -1,7 +1,9 @@
-//! Those who use the deployment: clients that submit, ask again and change accounts, and an auditor.
+//! Those who use the deployment: clients that submit, ask again and change accounts, an operator, and an
+//! auditor.
 
 mod accounts;
 mod auditor;
+mod operator;
 mod submits;
 
 use std::collections::VecDeque;
@@ -20,6 +22,7 @@ use rustc_hash::FxHashMap;
 
 pub(crate) use accounts::Commands;
 pub(crate) use auditor::{Auditor, GATEWAY as AUDITOR};
+pub(crate) use operator::{GATEWAY as OPERATOR, Operator};
 pub(crate) use submits::Asked;
 
 use crate::plan::Plan;
