@@ -4,6 +4,7 @@
 #[path = "../stage/mod.rs"]
 #[allow(dead_code, reason = "two groups of tests share it, and each uses a part")]
 mod stage;
+mod stories;
 
 use std::{env, path::Path, process::Command};
 
