@@ -5,6 +5,7 @@
 //! - [`space`]: the room on the disks, and when the door takes nothing new;
 //! - [`broker`]: the private `nats-server` of a node that is given none;
 //! - [`connection`]: how to reach the broker;
+//! - [`supervision`]: what is told of the actors, published and kept;
 //! - [`node`]: all of it together, started from the outside in;
 //! - [`door`]: requests in, answers out;
 //! - [`log`]: what a process says while it works;
@@ -19,3 +20,4 @@ pub mod log;
 pub mod node;
 pub mod settings;
 pub mod space;
+pub mod supervision;

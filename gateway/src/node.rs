@@ -10,7 +10,7 @@ use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use remit_actors::{
     bus::{self, Bus, NodeBus, Options as BusOptions},
-    durable,
+    durable::{self, Kill},
     faults::{self, Dice, Faults, Switch},
     guardian::{self, ChildStatus, Guardian, Limits, State},
     message::Address,
@@ -25,6 +25,7 @@ use crate::{
     door::{self, Door, nats::NatsDoor},
     settings::{Hops, Resolved, Settings},
     space::Space,
+    supervision::{self, Publisher, Reader},
 };
 
 /// How long the actors may take to open their databases until the node says that it does not come up.
@@ -54,6 +55,7 @@ pub struct Node {
     client_url: String,
     bus: Arc<NodeBus>,
     guardian: guardian::Handle,
+    events: Publisher,
     door: NatsDoor,
     drain_within: Duration,
 }
@@ -143,8 +145,13 @@ impl Node {
         let faults = start.faults.or_else(|| faults_of(settings));
         let way = way(&bus, faults.as_ref());
         let databases = Databases::new(settings, &genesis, dir, &name, founded.is_new, faults);
-        let guardian =
-            Guardian::start(guarding(settings, &name), databases.children(), way.clone()).map_err(Error::Guardian)?;
+        let limits = supervision::Limits {
+            bytes_max: settings.supervision.events_bytes_max,
+            age: Duration::from_millis(settings.supervision.events_age_ms),
+        };
+        let events = Publisher::start(client.clone(), &genesis.deployment, limits, &Handle::current());
+        let guarding = guardian::Options { sink: events.sink(), ..guarding(settings, &name) };
+        let guardian = Guardian::start(guarding, databases.children(), way.clone()).map_err(Error::Guardian)?;
         for (address, inlet) in guardian.inlets() {
             bus.attach(address, inlet);
         }
@@ -163,6 +170,7 @@ impl Node {
             &Handle::current(),
             door::Options {
                 node: name,
+                events: Reader::new(client.clone(), &genesis.deployment),
                 waiting_max: waiting_max.saturating_mul(usize::from(genesis.managers)),
                 frame_messages_max: FRAME_MESSAGES_MAX,
             },
@@ -170,7 +178,7 @@ impl Node {
         bus.attach(Address::Gateway(number), Arc::clone(&door) as Arc<dyn remit_actors::bus::Inlet>);
         let door = NatsDoor::open(client.clone(), door).await?;
         let drain_within = Duration::from_millis(settings.supervision.drain_ms);
-        Ok(Running { client, client_url: connect.shown_url(), bus, guardian, door, drain_within })
+        Ok(Running { client, client_url: connect.shown_url(), bus, guardian, events, door, drain_within })
     }
 
     /// Where clients reach it.
@@ -197,6 +205,13 @@ impl Node {
         self.guardian.status()
     }
 
+    /// Makes an actor end without reason, to show or to test that it comes back. False if there is none of this name, or it is not
+    /// up.
+    #[must_use]
+    pub fn kill(&self, actor: &str, kill: Kill) -> bool {
+        self.guardian.kill(actor, kill)
+    }
+
     /// How often its actors' databases have committed rows: each of these commits was flushed to the disk. Those of an actor that
     /// failed are forgotten.
     #[must_use]
@@ -215,7 +230,8 @@ impl Node {
     pub async fn drain(self) -> Drained {
         self.door.close().await;
         let actors = self.guardian.drain(self.drain_within).await;
-        let flushed = self.bus.stop(FLUSH_WITHIN).await;
+        // What is not published by then is in the log.
+        let (flushed, _) = tokio::join!(self.bus.stop(FLUSH_WITHIN), self.events.flush(FLUSH_WITHIN));
         // Without a broker there is nothing left to flush to.
         self.client.drain().await.ok();
         if let Some(broker) = self.broker {
@@ -231,14 +247,15 @@ struct Running {
     client_url: String,
     bus: Arc<NodeBus>,
     guardian: guardian::Handle,
+    events: Publisher,
     door: NatsDoor,
     drain_within: Duration,
 }
 
 impl Running {
     fn with(self, dir: DataDir, broker: Option<Broker>) -> Node {
-        let Self { client, client_url, bus, guardian, door, drain_within } = self;
-        Node { dir, broker, client, client_url, bus, guardian, door, drain_within }
+        let Self { client, client_url, bus, guardian, events, door, drain_within } = self;
+        Node { dir, broker, client, client_url, bus, guardian, events, door, drain_within }
     }
 }
 

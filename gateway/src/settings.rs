@@ -198,6 +198,10 @@ pub struct Supervision {
     pub quarantine_retry_ms: u64,
     /// The time that a node has for ending in order, in milliseconds.
     pub drain_ms: u64,
+    /// What the stream of supervision events may store, in bytes.
+    pub events_bytes_max: u64,
+    /// How long it stores one, in milliseconds.
+    pub events_age_ms: u64,
 }
 
 /// `[faults]`: what goes wrong on purpose, each so many times in a million.

@@ -19,6 +19,7 @@ use crate::{
     error::Error,
     shard,
     submit::{SubmitRequest, Until, WAIT_MS_DEFAULT},
+    supervision,
     transfer::{self, Transfer},
 };
 
@@ -221,6 +222,14 @@ impl Client {
     /// As [`Self::account_open`].
     pub async fn shard_list(&self) -> Result<shard::List, Error> {
         self.call(Endpoint::ShardList, &shard::ListRequest {}, Duration::ZERO).await
+    }
+
+    /// `supervision.list`.
+    ///
+    /// # Errors
+    /// As [`Self::account_open`].
+    pub async fn supervision_list(&self, request: &supervision::ListRequest) -> Result<supervision::List, Error> {
+        self.call(Endpoint::SupervisionList, request, Duration::ZERO).await
     }
 
     /// `deployment.get`.

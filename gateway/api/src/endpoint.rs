@@ -33,6 +33,8 @@ pub enum Endpoint {
     AuditRun,
     /// [`crate::shard::ListRequest`], answered by a [`crate::shard::List`].
     ShardList,
+    /// [`crate::supervision::ListRequest`], answered by a [`crate::supervision::List`].
+    SupervisionList,
     /// [`crate::deployment::GetRequest`], answered by a [`crate::deployment::Deployment`].
     DeploymentGet,
 }
@@ -50,7 +52,7 @@ pub enum Effect {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AccountOpen,
         Self::AccountGet,
         Self::AccountList,
@@ -65,6 +67,7 @@ impl Endpoint {
         Self::TransferList,
         Self::AuditRun,
         Self::ShardList,
+        Self::SupervisionList,
         Self::DeploymentGet,
     ];
 
@@ -86,6 +89,7 @@ impl Endpoint {
             Self::TransferList => "transfer.list",
             Self::AuditRun => "audit.run",
             Self::ShardList => "shard.list",
+            Self::SupervisionList => "supervision.list",
             Self::DeploymentGet => "deployment.get",
         }
     }
@@ -119,6 +123,7 @@ impl Endpoint {
             | Self::TransferList
             | Self::AuditRun
             | Self::ShardList
+            | Self::SupervisionList
             | Self::DeploymentGet => Effect::Reads,
         }
     }

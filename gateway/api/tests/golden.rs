@@ -7,7 +7,7 @@ use remit_api::{
     batch::{BatchRequest, Brief, Results},
     deployment,
     error::Failure,
-    shard, submit,
+    shard, submit, supervision,
     transfer::{self, Transfer},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -137,6 +137,24 @@ fn bodies_about_the_deployment() {
         r#"{"name":"remit","id":"0199c0de-0000-7000-8000-00000000000d","shards":16,"managers":4,"placement":"fnv1a64-folded",
             "currencies":[{"code":"POINTS","decimals":0}],"versions":{"remit":"0.1.0","format":1},
             "totals":{"transfers_per_s":0,"open":0,"overdue":0,"parked":0,"in_transit":[{"currency":"EUR","amount":0}]}}"#,
+    );
+}
+
+#[test]
+fn bodies_about_supervision() {
+    golden::<supervision::ListRequest>("{}");
+    golden::<supervision::ListRequest>(r#"{"since":"2026-11-22T22:50:00.000Z","actor":"s3","limit":1000}"#);
+    golden::<supervision::List>(
+        r#"{"events":[
+            {"at":"2026-11-22T22:50:00.000Z","event":"started","node":"node-1","actor":"m0","epoch":null,"generation":0,
+            "reason":null},
+            {"at":"2026-11-22T22:50:00.007Z","event":"recovered","node":"node-1","actor":"m0","epoch":4,"generation":0,
+            "reason":null,"open":12,"took_ms":7},
+            {"at":"2026-11-22T22:50:01.000Z","event":"failed","node":"node-1","actor":"m0","epoch":4,"generation":0,
+            "reason":"panicked: killed","how":"panicked","transfer":"0199c0de-0000-7000-8000-000000000001"},
+            {"at":"2026-11-22T22:50:01.000Z","event":"restarting","node":"node-1","actor":"m0","epoch":4,"generation":1,
+            "reason":null,"attempt":1,"delay_ms":180}
+            ]}"#,
     );
 }
 

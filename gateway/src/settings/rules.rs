@@ -92,6 +92,8 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("supervision.failures_period_ms", Rule::Whole(1_000, 86_400_000)),
     ("supervision.quarantine_retry_ms", Rule::Whole(1_000, 86_400_000)),
     ("supervision.drain_ms", Rule::Whole(0, 600_000)),
+    ("supervision.events_bytes_max", Rule::Whole(1 << 20, 1 << 40)),
+    ("supervision.events_age_ms", Rule::Whole(60_000, 31_536_000_000)),
     ("faults.seed", Rule::Whole(0, i64::MAX.unsigned_abs())),
     ("faults.frames_lost_per_million", PER_MILLION),
     ("faults.frames_doubled_per_million", PER_MILLION),

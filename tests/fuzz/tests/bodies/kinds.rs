@@ -1,7 +1,8 @@
 //! Every kind of body: what right ones look like, and what holds of each value that is read as one.
 
 use remit_api::{
-    Currencies, account, audit, body, currency::Declared, deployment, page, shard, submit::SubmitRequest, transfer,
+    Currencies, account, audit, body, currency::Declared, deployment, page, shard, submit::SubmitRequest, supervision,
+    transfer,
 };
 use remit_core::{
     account::{Change, Kind as AccountKind},
@@ -48,7 +49,7 @@ const fn kind<T: Body>() -> Kind {
     }
 }
 
-pub(crate) const KINDS: [Kind; 13] = [
+pub(crate) const KINDS: [Kind; 14] = [
     kind::<account::OpenRequest>(),
     kind::<account::GetRequest>(),
     kind::<account::ChangeRequest>(),
@@ -66,6 +67,7 @@ pub(crate) const KINDS: [Kind; 13] = [
     kind::<transfer::ListRequest>(),
     kind::<audit::RunRequest>(),
     kind::<shard::ListRequest>(),
+    kind::<supervision::ListRequest>(),
     kind::<deployment::GetRequest>(),
 ];
 
@@ -191,6 +193,16 @@ impl Body for shard::ListRequest {
     const NAME: &'static str = "shard-list";
     const SEEDS: &'static [&'static str] = &["{}", " "];
     const FIELDS: &'static [&'static str] = &[];
+}
+
+impl Body for supervision::ListRequest {
+    const NAME: &'static str = "supervision-list";
+    const SEEDS: &'static [&'static str] = &[r#"{"since":"2026-11-22T22:50:00.000Z","actor":"s3","limit":10}"#, "{}"];
+    const FIELDS: &'static [&'static str] = &["since", "actor", "limit"];
+
+    fn check(self) {
+        check_limit(self.limit, self.rows());
+    }
 }
 
 impl Body for deployment::GetRequest {
