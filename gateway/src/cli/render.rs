@@ -5,6 +5,7 @@ pub(super) mod account;
 pub(super) mod audit;
 pub(super) mod deployment;
 pub(super) mod shard;
+pub(super) mod supervision;
 pub(super) mod transfer;
 
 #[cfg(test)]

@@ -1,0 +1,169 @@
+//! Supervision, as who runs a node sees it: an actor dies, and what became of it can be looked up, also after a restart.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use remit::{
+    broker::free_port,
+    node::{Node, Start},
+    settings::{Flag, Resolved, Settings},
+    supervision::{Limits, Publisher, Reader},
+};
+use remit_actors::{
+    durable::Kill,
+    supervision::{self as steps, How, Step},
+};
+use remit_api::{
+    Client, Connect,
+    supervision::{Event, ListRequest},
+};
+use remit_core::id::Time;
+use remit_tests::nats::NatsServer;
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+/// A bound for what should take a second or two.
+const SOON: Duration = Duration::from_secs(60);
+
+fn settings(folder: &Path, port: u16) -> Resolved {
+    let flags = [
+        ("node.data_dir", folder.to_string_lossy().into_owned()),
+        ("node.name", "here".to_owned()),
+        ("nats.port", port.to_string()),
+        ("deployment.shards", "2".to_owned()),
+        ("deployment.managers", "1".to_owned()),
+    ];
+    Settings::load(None, [], flags.map(|(key, value)| Flag::new("--test", key, value))).unwrap()
+}
+
+async fn client(node: &Node) -> Client {
+    let connect = Connect { url: node.client_url().to_owned(), ..Connect::default() };
+    Client::connect(&connect).await.unwrap()
+}
+
+/// The events of `s0`, once they are as wanted.
+async fn events(client: &Client, wanted: &[&str]) -> Vec<Event> {
+    let request = ListRequest { actor: Some("s0".to_owned()), ..ListRequest::default() };
+    let began = Instant::now();
+    loop {
+        let events = client.supervision_list(&request).await.unwrap().events;
+        let words: Vec<&str> = events.iter().map(|event| event.event.as_str()).collect();
+        if words == wanted {
+            return events;
+        }
+        assert!(began.elapsed() < SOON, "{words:?} are not {wanted:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn remit(node: &Node, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_remit"));
+    command.args(["--nats", node.client_url()]).args(arguments).stdin(Stdio::null()).env_remove("RUST_LOG");
+    command
+}
+
+const UP: [&str; 3] = ["started", "lease_won", "recovered"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_that_dies_is_told_of_step_by_step_also_after_the_node_was_restarted() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let node = Box::pin(Node::start(&settings(folder.path(), port), Start::default())).await.unwrap();
+    let asking = client(&node).await;
+    events(&asking, &UP).await;
+
+    // Somebody watches meanwhile, from the beginning on.
+    let mut watch = remit(&node, &["supervision", "watch", "--since", "1h", "--actor", "s0", "--json"]);
+    let mut watch = watch.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+
+    assert!(node.kill("s0", Kill::Vanish));
+    let died = [UP.as_slice(), &["failed", "restarting"], &UP].concat();
+    let told = events(&asking, &died).await;
+    let (first, failed, restarting, again) = (&told[2], &told[3], &told[4], &told[7]);
+    assert_eq!((failed.how.as_deref(), failed.reason.as_deref()), (Some("vanished"), Some("vanished")));
+    assert_eq!((restarting.attempt, restarting.generation), (Some(1), 1));
+    assert!(restarting.delay_ms.is_some() && again.open == Some(0) && again.took_ms.is_some());
+    assert_eq!((first.generation, again.generation), (0, 1));
+    assert!(first.epoch < again.epoch, "each start takes a greater epoch: {told:?}");
+    assert!(told.iter().all(|event| event.node == "here" && event.actor == "s0"));
+    assert!(told.is_sorted_by_key(|event| event.at));
+
+    let since = ListRequest { since: Some(failed.at), actor: Some("s0".to_owned()), limit: Some(2) };
+    assert_eq!(asking.supervision_list(&since).await.unwrap().events, told[6..], "the newest of them, the newest last");
+    let refused = asking.nats().request("remit.v1.supervision.list", r#"{"limit":0}"#.into()).await.unwrap();
+    let refused: Value = serde_json::from_slice(&refused.payload).unwrap();
+    assert_eq!((&refused["error"]["code"], &refused["error"]["field"]), (&"invalid_request".into(), &"limit".into()));
+
+    let watched: Vec<Event> =
+        (0..died.len()).map(|_| serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()).collect();
+    assert_eq!(watched, told);
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+
+    drop(asking);
+    Box::pin(node.drain()).await;
+    let node = Box::pin(Node::start(&settings(folder.path(), port), Start::default())).await.unwrap();
+    let all = events(&client(&node).await, &[died.as_slice(), &["drained"], &UP].concat()).await;
+    assert_eq!(all[..told.len()], told);
+    let list = remit(&node, &["supervision", "list", "--json", "--since", "1h", "--actor", "s0"]).output().unwrap();
+    let list: remit_api::supervision::List = serde_json::from_slice(&list.stdout).unwrap();
+    assert_eq!(list.events, all);
+    let table = remit(&node, &["supervision", "list"]).output().unwrap();
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.contains("restarting") && table.contains("m0"), "{table}");
+    Box::pin(node.drain()).await;
+}
+
+fn step(no: i64) -> steps::Event {
+    steps::Event {
+        at: Time(no),
+        node: "here".to_owned(),
+        actor: "s0".to_owned(),
+        generation: 0,
+        epoch: None,
+        step: Step::Failed { how: How::Vanished, why: "a test".to_owned(), in_hand: None },
+    }
+}
+
+/// A broker that stands still, and then is away, confirms nothing; what was published twice for that is there once, and what
+/// happened meanwhile is there in its order. One that has lost the stream gets it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_broker_is_away_events_wait_and_then_each_comes_once() {
+    let mut server = NatsServer::start();
+    let connection = async_nats::ConnectOptions::new().max_reconnects(None).connect(server.url()).await.unwrap();
+    let limits = Limits { bytes_max: 1 << 20, age: Duration::from_secs(3_600) };
+    let publisher = Publisher::start(connection.clone(), "remit", limits, &Handle::current());
+    let (reader, tell) = (Reader::new(connection, "remit"), publisher.sink());
+    let kept = async || {
+        let list = reader.list(&ListRequest::default()).await.unwrap();
+        list.events.iter().map(|event| event.at.0).collect::<Vec<_>>()
+    };
+    tell(&step(0));
+    assert!(publisher.flush(SOON).await);
+
+    server.freeze();
+    tell(&step(1));
+    assert!(!publisher.flush(Duration::from_secs(5)).await, "nobody confirms it, also when it is sent again");
+    server.thaw();
+    assert!(publisher.flush(SOON).await);
+    assert_eq!(kept().await, [0, 1]);
+
+    server.kill();
+    (2..5).for_each(|no| tell(&step(no)));
+    assert!(!publisher.flush(Duration::from_millis(10)).await);
+    server.restart();
+    assert!(publisher.flush(SOON).await);
+    assert_eq!(kept().await, [0, 1, 2, 3, 4]);
+
+    server.kill();
+    server.wipe();
+    server.restart();
+    tell(&step(5));
+    assert!(publisher.flush(SOON).await);
+    assert_eq!(kept().await, [5]);
+}
