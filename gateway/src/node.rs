@@ -23,6 +23,7 @@ use crate::{
     connection::connection,
     datadir::{self, DataDir},
     door::{self, Door, nats::NatsDoor},
+    metrics::{Metrics, Unbound},
     settings::{Hops, Resolved, Settings},
     space::Space,
     supervision::{self, Publisher, Reader},
@@ -56,6 +57,7 @@ pub struct Node {
     bus: Arc<NodeBus>,
     guardian: guardian::Handle,
     events: Publisher,
+    metrics: Option<Metrics>,
     door: NatsDoor,
     drain_within: Duration,
 }
@@ -84,6 +86,9 @@ pub enum Error {
     /// Actors did not come up.
     #[error("these actors did not come up: {0}")]
     NotUp(String),
+    /// Metrics can't be served where they are to be.
+    #[error(transparent)]
+    Metrics(#[from] Unbound),
     /// The thread that watches the disks can't be started.
     #[error("the disks can't be watched")]
     Space(#[source] std::io::Error),
@@ -120,6 +125,7 @@ impl Node {
 
     async fn on(resolved: &Resolved, start: Start, dir: &Path, broker: Option<&Broker>) -> Result<Running, Error> {
         let settings = &resolved.settings;
+        let mut metrics = settings.metrics.address().map(Metrics::listen).transpose()?;
         let mut connect = connection(settings);
         if let Some(broker) = broker {
             connect.url = broker.url().to_owned();
@@ -150,10 +156,17 @@ impl Node {
             age: Duration::from_millis(settings.supervision.events_age_ms),
         };
         let events = Publisher::start(client.clone(), &genesis.deployment, limits, &Handle::current());
-        let guarding = guardian::Options { sink: events.sink(), ..guarding(settings, &name) };
+        let sink = match &metrics {
+            Some(metrics) => metrics.counting(events.sink()),
+            None => events.sink(),
+        };
+        let guarding = guardian::Options { sink, ..guarding(settings, &name) };
         let guardian = Guardian::start(guarding, databases.children(), way.clone()).map_err(Error::Guardian)?;
         for (address, inlet) in guardian.inlets() {
             bus.attach(address, inlet);
+        }
+        if let Some(metrics) = &mut metrics {
+            metrics.sample(guardian.clone(), Arc::clone(&bus), &Handle::current());
         }
         wait_until_up(&guardian).await?;
         founding::is_complete(dir)?;
@@ -178,7 +191,7 @@ impl Node {
         bus.attach(Address::Gateway(number), Arc::clone(&door) as Arc<dyn remit_actors::bus::Inlet>);
         let door = NatsDoor::open(client.clone(), door).await?;
         let drain_within = Duration::from_millis(settings.supervision.drain_ms);
-        Ok(Running { client, client_url: connect.shown_url(), bus, guardian, events, door, drain_within })
+        Ok(Running { client, client_url: connect.shown_url(), bus, guardian, events, metrics, door, drain_within })
     }
 
     /// Where clients reach it.
@@ -234,6 +247,7 @@ impl Node {
         let (flushed, _) = tokio::join!(self.bus.stop(FLUSH_WITHIN), self.events.flush(FLUSH_WITHIN));
         // Without a broker there is nothing left to flush to.
         self.client.drain().await.ok();
+        drop(self.metrics);
         if let Some(broker) = self.broker {
             broker.stop().await;
         }
@@ -248,14 +262,15 @@ struct Running {
     bus: Arc<NodeBus>,
     guardian: guardian::Handle,
     events: Publisher,
+    metrics: Option<Metrics>,
     door: NatsDoor,
     drain_within: Duration,
 }
 
 impl Running {
     fn with(self, dir: DataDir, broker: Option<Broker>) -> Node {
-        let Self { client, client_url, bus, guardian, events, door, drain_within } = self;
-        Node { dir, broker, client, client_url, bus, guardian, events, door, drain_within }
+        let Self { client, client_url, bus, guardian, events, metrics, door, drain_within } = self;
+        Node { dir, broker, client, client_url, bus, guardian, events, metrics, door, drain_within }
     }
 }
 

@@ -13,6 +13,7 @@ mod show;
 use std::{
     collections::BTreeMap,
     fmt,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -50,6 +51,8 @@ pub struct Settings {
     pub supervision: Supervision,
     /// What goes wrong on purpose.
     pub faults: Faults,
+    /// What can be scraped of it.
+    pub metrics: Metrics,
     /// What the node says about itself.
     pub log: Log,
 }
@@ -246,6 +249,14 @@ impl From<&Faults> for faults::Faults {
     }
 }
 
+/// `[metrics]`: what can be scraped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Where they are served; empty: nowhere. Read it by [`Metrics::address`].
+    pub listen: String,
+}
+
 /// `[log]`: what the node says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -340,6 +351,14 @@ impl Settings {
         let resolved = layers::merge(layers)?;
         rules::agree(&resolved)?;
         Ok(resolved)
+    }
+}
+
+impl Metrics {
+    /// Where they are served, if they are.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listen.parse().ok()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What each setting may be, one line each, in the order of `config/default.toml`.
 
-use std::{fmt, path::Path};
+use std::{fmt, net::SocketAddr, path::Path};
 
 use config::{Value, ValueKind};
 use tracing_subscriber::EnvFilter;
@@ -40,6 +40,11 @@ const ANY: Rule = Rule::Text { allowed: "any text", fits: |_| true, shown: true 
 const SECRET: Rule = Rule::Text { allowed: "any text", fits: |_| true, shown: false };
 const URL: Rule = Rule::Text { allowed: "empty, or addresses such as nats://host:port", fits: is_url, shown: false };
 const FILTER: Rule = Rule::Text { allowed: "a log filter", fits: |text| EnvFilter::try_new(text).is_ok(), shown: true };
+const LISTEN: Rule = Rule::Text {
+    allowed: "empty, or an address such as 127.0.0.1:9464",
+    fits: |text| text.is_empty() || text.parse::<SocketAddr>().is_ok(),
+    shown: true,
+};
 /// A currency's number of decimals.
 const DECIMALS: Rule = Rule::Whole(0, 18);
 
@@ -103,6 +108,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("faults.commits_unheard_per_million", PER_MILLION),
     ("faults.commits_slow_per_million", PER_MILLION),
     ("faults.slow_ms_max", Rule::Whole(1, 600_000)),
+    ("metrics.listen", LISTEN),
     ("log.level", FILTER),
     ("log.format", Rule::OneOf(&["auto", "text", "json"])),
 ];
