@@ -4,7 +4,7 @@
 //! - `exit` and `error`: what the shell is told, and what the person;
 //! - `session`: settings, the connection, and the currencies that amounts are written in; `words`: reading arguments;
 //! - `output` and `render`: tables for people, bodies as JSON for programs;
-//! - `up`: a node; `import`: a file of payments; `demo`: all of it at once; `bench`: how
+//! - `up`: a node, and `chaos`: what is to go wrong on it; `import`: a file of payments; `demo`: all of it at once; `bench`: how
 //!   fast; `compare`: which protocol; `simulate`: all of it going wrong; `supervision`: what became of
 //!   the actors; the rest asks one thing each; `trial`: what those that
 //!   bring up a node of their own start it with.
@@ -12,6 +12,7 @@
 mod account;
 mod audit;
 mod bench;
+mod chaos;
 mod compare;
 mod completions;
 mod config;

@@ -3,6 +3,7 @@
 //! The data folder is taken first, so that nobody else can be at work in it; then the broker is there; then the
 //! deployment's facts are settled; then the actors open their databases; and only then does the door open.
 
+mod chaos;
 mod databases;
 pub mod founding;
 
@@ -17,7 +18,7 @@ use remit_actors::{
 };
 use tokio::runtime::Handle;
 
-use self::databases::Databases;
+use self::{chaos::Chaos, databases::Databases};
 use crate::{
     broker::{self, Broker},
     connection::connection,
@@ -56,6 +57,7 @@ pub struct Node {
     client_url: String,
     bus: Arc<NodeBus>,
     guardian: guardian::Handle,
+    chaos: Option<Chaos>,
     events: Publisher,
     metrics: Option<Metrics>,
     door: NatsDoor,
@@ -148,7 +150,13 @@ impl Node {
         options.stream_age = Duration::from_millis(settings.bus.stream_age_ms);
         let bus = NodeBus::start(client.clone(), options).await?;
 
-        let faults = start.faults.or_else(|| faults_of(settings));
+        let set = faults_of(settings);
+        let kill_every = Some(settings.faults.kill_actor_every_ms).filter(|ms| *ms > 0).map(Duration::from_millis);
+        let is_chaos = set.is_some() || kill_every.is_some();
+        if is_chaos {
+            tracing::warn!(faults = ?settings.faults, "things go wrong here on purpose: this node is for trials");
+        }
+        let faults = start.faults.or_else(|| set.clone());
         let way = way(&bus, faults.as_ref());
         let databases = Databases::new(settings, &genesis, dir, &name, founded.is_new, faults);
         let limits = supervision::Limits {
@@ -190,8 +198,20 @@ impl Node {
         )?;
         bus.attach(Address::Gateway(number), Arc::clone(&door) as Arc<dyn remit_actors::bus::Inlet>);
         let door = NatsDoor::open(client.clone(), door).await?;
+        let seed = settings.faults.seed;
+        let chaos = is_chaos.then(|| Chaos::begin(kill_every, set, seed, &guardian, &Handle::current()));
         let drain_within = Duration::from_millis(settings.supervision.drain_ms);
-        Ok(Running { client, client_url: connect.shown_url(), bus, guardian, events, metrics, door, drain_within })
+        Ok(Running {
+            client,
+            client_url: connect.shown_url(),
+            bus,
+            guardian,
+            chaos,
+            events,
+            metrics,
+            door,
+            drain_within,
+        })
     }
 
     /// Where clients reach it.
@@ -241,6 +261,7 @@ impl Node {
     /// Ends it in order: the door, the managers, the shards, the bus, the broker. What is cut off by the bound goes on
     /// from its database at the next start.
     pub async fn drain(self) -> Drained {
+        drop(self.chaos);
         self.door.close().await;
         let actors = self.guardian.drain(self.drain_within).await;
         // What is not published by then is in the log.
@@ -261,6 +282,7 @@ struct Running {
     client_url: String,
     bus: Arc<NodeBus>,
     guardian: guardian::Handle,
+    chaos: Option<Chaos>,
     events: Publisher,
     metrics: Option<Metrics>,
     door: NatsDoor,
@@ -269,8 +291,8 @@ struct Running {
 
 impl Running {
     fn with(self, dir: DataDir, broker: Option<Broker>) -> Node {
-        let Self { client, client_url, bus, guardian, events, metrics, door, drain_within } = self;
-        Node { dir, broker, client, client_url, bus, guardian, events, metrics, door, drain_within }
+        let Self { client, client_url, bus, guardian, chaos, events, metrics, door, drain_within } = self;
+        Node { dir, broker, client, client_url, bus, guardian, chaos, events, metrics, door, drain_within }
     }
 }
 
@@ -315,7 +337,6 @@ fn faults_of(settings: &Settings) -> Option<Switch> {
     if !faults.hit_frames() && !faults.hit_commits() {
         return None;
     }
-    tracing::warn!(?faults, "things go wrong here on purpose: this node is for trials");
     Some(Switch::new(faults))
 }
 

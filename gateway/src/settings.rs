@@ -229,6 +229,8 @@ pub struct Faults {
     pub commits_slow_per_million: u32,
     /// How long at most, in milliseconds.
     pub slow_ms_max: u64,
+    /// How often some actor dies, in milliseconds; 0: never.
+    pub kill_actor_every_ms: u64,
 }
 
 impl From<&Faults> for faults::Faults {

@@ -24,21 +24,28 @@ use remit_api::{
 };
 use remit_core::id::Time;
 use remit_tests::nats::NatsServer;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::Handle;
+use uuid::Uuid;
 
 /// A bound for what should take a second or two.
 const SOON: Duration = Duration::from_secs(60);
 
 fn settings(folder: &Path, port: u16) -> Resolved {
-    let flags = [
+    settings_with(folder, port, &[])
+}
+
+fn settings_with(folder: &Path, port: u16, more: &[(&str, &str)]) -> Resolved {
+    let own = [
         ("node.data_dir", folder.to_string_lossy().into_owned()),
         ("node.name", "here".to_owned()),
         ("nats.port", port.to_string()),
         ("deployment.shards", "2".to_owned()),
         ("deployment.managers", "1".to_owned()),
     ];
-    Settings::load(None, [], flags.map(|(key, value)| Flag::new("--test", key, value))).unwrap()
+    let own = own.into_iter().map(|(key, value)| Flag::new("--test", key, value));
+    let more = more.iter().map(|(key, value)| Flag::new("--test", *key, *value));
+    Settings::load(None, [], own.chain(more)).unwrap()
 }
 
 async fn client(node: &Node) -> Client {
@@ -166,4 +173,61 @@ async fn while_the_broker_is_away_events_wait_and_then_each_comes_once() {
     tell(&step(5));
     assert!(publisher.flush(SOON).await);
     assert_eq!(kept().await, [5]);
+}
+
+/// Actors die all the time, by panics and without a word, commits fail, frames get lost: every payment ends, and no cent is made
+/// or lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_node_full_of_chaos_every_payment_ends_and_the_audit_is_exact() {
+    let folder = tempfile::tempdir().unwrap();
+    let chaos = [
+        ("faults.kill_actor_every_ms", "200"),
+        ("faults.commits_failed_per_million", "20000"),
+        ("faults.commits_slow_per_million", "20000"),
+        ("faults.slow_ms_max", "20"),
+        ("faults.frames_lost_per_million", "10000"),
+        ("supervision.restart_first_ms", "5"),
+        ("supervision.restart_max_ms", "20"),
+        ("supervision.failures_max", "1000"),
+        ("transfers.retry_first_ms", "20"),
+    ];
+    let node =
+        Box::pin(Node::start(&settings_with(folder.path(), free_port(), &chaos), Start::default())).await.unwrap();
+    let asking = client(&node).await;
+    let ask = async |verb: &str, body: Value| {
+        let began = Instant::now();
+        loop {
+            let request = async_nats::Request::new().payload(body.to_string().into()).timeout(Some(SOON));
+            let answer = asking.nats().send_request(format!("remit.v1.{verb}"), request).await.unwrap();
+            let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
+            let code = answer["error"]["code"].as_str();
+            if !matches!(code, Some("unavailable" | "overloaded")) {
+                return answer;
+            }
+            assert!(began.elapsed() < SOON, "{verb}: {answer}");
+        }
+    };
+    for (id, kind) in [("s0:world", "external"), ("s1:alice", "customer")] {
+        let opened = ask("account.open", json!({"id": id, "currency": "EUR", "kind": kind})).await;
+        assert_eq!(opened["status"], "open", "{opened}");
+    }
+    let is_enough = |events: &[Event]| {
+        let died = |how| events.iter().filter(|event| event.how.as_deref() == Some(how)).count();
+        died("panicked") > 2 && died("vanished") > 2 && died("failed") > 0
+    };
+    let (began, mut paid) = (Instant::now(), 0);
+    let asked = ListRequest { limit: Some(1_000), ..ListRequest::default() };
+    while paid < 50 || !is_enough(&asking.supervision_list(&asked).await.unwrap().events) {
+        assert!(began.elapsed() < SOON, "chaos is not as it should be");
+        let id = Uuid::now_v7().to_string();
+        let body = json!({"id": id, "from": "s0:world", "to": "s1:alice", "amount": 1, "currency": "EUR",
+                          "wait": "settled", "wait_ms": 60_000});
+        let transfer = ask("transfer.submit", body).await;
+        assert_eq!(transfer["status"], "completed", "{transfer}");
+        paid += 1;
+    }
+    assert_eq!(ask("account.get", json!({"id": "s1:alice"})).await["posted"], paid);
+    let audit = ask("audit.run", json!({})).await;
+    assert_eq!(audit["ok"], true, "{audit}");
+    Box::pin(node.drain()).await;
 }

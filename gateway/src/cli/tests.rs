@@ -69,6 +69,8 @@ fn what_clap_refuses_and_what_it_takes() {
         ("import", false),
         ("import x.csv --batch 8193", false),
         ("up --hops pigeon", false),
+        ("up --chaos kill-actor=5s,slow-disk=200ms --chaos fail-commits=1%", true),
+        ("up --chaos kill-actor=5s,slow-disk", false),
         ("up --nats nats://a:1 --create --shards 4 --ready-file r", true),
         ("demo --keep --shards 4", true),
         ("compare --script shard-away --protocol 2pc --json", true),

@@ -32,23 +32,24 @@ pub(super) fn since(text: &str) -> Result<Time, String> {
 }
 
 fn since_at(text: &str, now: Time) -> Result<Time, String> {
-    let ago = || {
-        let (number, unit) = text.split_at(text.len().checked_sub(1)?);
-        let unit_ms = match unit {
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return None,
-        };
-        let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
-        let number = number.parse::<i64>().ok().filter(|_| is_number)?;
-        Some(Time(now.0.checked_sub(number.checked_mul(unit_ms)?)?))
-    };
-    // In this order, since it splits off the last byte, which must be a letter then.
-    let ago = if text.ends_with(|c: char| c.is_ascii()) { ago() } else { None };
+    let ago = duration_ms(text).and_then(|ms| Some(Time(now.0.checked_sub(i64::try_from(ms).ok()?)?)));
     ago.or_else(|| moment(text).ok())
         .ok_or_else(|| "write how long ago, like 30s, 5m, 1h or 2d, or a time like 2026-11-22T22:50:00Z".to_owned())
+}
+
+/// How long, in milliseconds: a whole number with a unit right behind it.
+pub(super) fn duration_ms(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(end);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit_ms)
 }
 
 /// This moment.

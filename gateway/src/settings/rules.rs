@@ -108,6 +108,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("faults.commits_unheard_per_million", PER_MILLION),
     ("faults.commits_slow_per_million", PER_MILLION),
     ("faults.slow_ms_max", Rule::Whole(1, 600_000)),
+    ("faults.kill_actor_every_ms", Rule::Whole(0, 86_400_000)),
     ("metrics.listen", LISTEN),
     ("log.level", FILTER),
     ("log.format", Rule::OneOf(&["auto", "text", "json"])),
