@@ -6,7 +6,7 @@
 //! - `output` and `render`: tables for people, bodies as JSON for programs;
 //! - `up`: a node, and `chaos`: what is to go wrong on it; `import`: a file of payments; `demo`: all of it at once; `bench`: how
 //!   fast; `compare`: which protocol; `simulate`: all of it going wrong; `supervision`: what became of
-//!   the actors; the rest asks one thing each; `trial`: what those that
+//!   the actors; `top`: all of it on a full screen; the rest asks one thing each; `trial`: what those that
 //!   bring up a node of their own start it with.
 
 mod account;
@@ -28,6 +28,7 @@ mod session;
 mod shard;
 mod simulate;
 mod supervision;
+mod top;
 mod transfer;
 mod trial;
 mod up;
@@ -104,6 +105,8 @@ enum Command {
     /// What became of the actors: failures, restarts, recoveries
     #[command(subcommand)]
     Supervision(supervision::Command),
+    /// Watch the deployment at work, on a full screen
+    Top,
     /// The deployment's fixed facts, and what it is doing
     Deployment,
     /// Measure a deployment under load
@@ -150,6 +153,7 @@ async fn run(command: Command, session: &Session) -> Result<Exit, Error> {
         Command::Audit(args) => audit::run(args, session).await,
         Command::Shard(shard::Command::List) => shard::list(session).await,
         Command::Supervision(command) => Box::pin(supervision::run(command, session)).await,
+        Command::Top => Box::pin(top::run(session)).await,
         Command::Deployment => deployment::run(session).await,
         Command::Bench(args) => Box::pin(bench::run(args, session)).await,
         Command::Compare(args) => Box::pin(compare::run(args, session)).await,
