@@ -1,9 +1,9 @@
 //! What the guardian tells of its actors, published and kept: a message for each step, in a stream of its own.
 //!
-//! The guardian's thread hands each event to [`Publisher`], which only puts it into a bounded [`queue`]. A task takes the oldest
+//! The guardian's thread hands each event to [`Publisher`], which only puts it into a bounded queue. A task takes the oldest
 //! one, publishes it until the broker has confirmed it, and only then goes on to the next: so they are in order, also those of a
 //! time when the broker was away, and an id that the broker knows again keeps any of them from being there twice.
-//! [`reader`] answers from the stream. It is best effort: what a node had not yet published when it was killed is in its log
+//! [`Reader`] answers from the stream. It is best effort: what a node had not yet published when it was killed is in its log
 //! alone, and a stream that the broker lost is made again, empty.
 
 mod body;

@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -138,14 +139,33 @@ fn step(no: i64) -> steps::Event {
 }
 
 /// A broker that stands still, and then is away, confirms nothing; what was published twice for that is there once, and what
-/// happened meanwhile is there in its order. One that has lost the stream gets it again.
+/// happened meanwhile is there in its order. One that has lost the stream gets it again. Who follows misses none, and is told none
+/// twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_broker_is_away_events_wait_and_then_each_comes_once() {
     let mut server = NatsServer::start();
     let connection = async_nats::ConnectOptions::new().max_reconnects(None).connect(server.url()).await.unwrap();
     let limits = Limits { bytes_max: 1 << 20, age: Duration::from_secs(3_600) };
     let publisher = Publisher::start(connection.clone(), "remit", limits, &Handle::current());
-    let (reader, tell) = (Reader::new(connection, "remit"), publisher.sink());
+    let (reader, tell) = (Reader::new(connection.clone(), "remit"), publisher.sink());
+    let following = Client::over(connection, "remit", SOON);
+    let followed = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&followed);
+    tokio::spawn(async move {
+        let mut events = following.supervision_follow(Time(0));
+        loop {
+            // Now and then it is told that there is nothing to follow at present.
+            let event = events.next().await;
+            into.lock().unwrap().extend(event.ok().map(|event| event.at.0));
+        }
+    });
+    let has_followed = async |wanted: &[i64]| {
+        let began = Instant::now();
+        while *followed.lock().unwrap() != wanted {
+            assert!(began.elapsed() < SOON, "{:?} are not {wanted:?}", followed.lock().unwrap());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
     let kept = async || {
         let list = reader.list(&ListRequest::default()).await.unwrap();
         list.events.iter().map(|event| event.at.0).collect::<Vec<_>>()
@@ -166,6 +186,7 @@ async fn while_the_broker_is_away_events_wait_and_then_each_comes_once() {
     server.restart();
     assert!(publisher.flush(SOON).await);
     assert_eq!(kept().await, [0, 1, 2, 3, 4]);
+    has_followed(&[0, 1, 2, 3, 4]).await;
 
     server.kill();
     server.wipe();
@@ -173,6 +194,7 @@ async fn while_the_broker_is_away_events_wait_and_then_each_comes_once() {
     tell(&step(5));
     assert!(publisher.flush(SOON).await);
     assert_eq!(kept().await, [5]);
+    has_followed(&[0, 1, 2, 3, 4, 5]).await;
 }
 
 /// Actors die all the time, by panics and without a word, commits fail, frames get lost: every payment ends, and no cent is made

@@ -1,6 +1,6 @@
 //! `remit top`: the deployment at work, on a full screen, until `q`.
 //!
-//! [`follow`] asks through the door once a second; [`view`] is what is known at present; [`draw`] makes a picture of it and does
+//! [`mod@follow`] asks through the door once a second; [`view`] is what is known at present; [`mod@draw`] makes a picture of it and does
 //! nothing else; [`screen`] has the terminal and its keys, and gives it back however this ends.
 
 mod draw;

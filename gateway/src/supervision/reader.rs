@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use async_nats::jetstream::{
@@ -112,7 +112,7 @@ impl Reader {
 fn begin(stream: &Stream, request: &ListRequest) -> DeliverPolicy {
     if let Some(since) = request.since {
         let since = UNIX_EPOCH + Duration::from_millis(u64::try_from(since.0).unwrap_or(0));
-        let start = since.checked_sub(CLOCKS_DIFFER_BY).unwrap_or(SystemTime::UNIX_EPOCH);
+        let start = since.checked_sub(CLOCKS_DIFFER_BY).unwrap_or(UNIX_EPOCH).max(UNIX_EPOCH);
         return DeliverPolicy::ByStartTime { start_time: start.into() };
     }
     if request.actor.is_some() {
