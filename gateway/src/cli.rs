@@ -4,13 +4,15 @@
 //! - `exit` and `error`: what the shell is told, and what the person;
 //! - `session`: settings, the connection, and the currencies that amounts are written in; `words`: reading arguments;
 //! - `output` and `render`: tables for people, bodies as JSON for programs;
-//! - `up`: a node; `import`: a file of payments; `demo`: all of it at once; `bench`: how
-//!   fast; `compare`: which protocol; `simulate`: all of it going wrong; the rest asks one thing each; `trial`: what those that
+//! - `up`: a node, and `chaos`: what is to go wrong on it; `import`: a file of payments; `demo`: all of it at once; `bench`: how
+//!   fast; `compare`: which protocol; `simulate`: all of it going wrong; `supervision`: what became of
+//!   the actors; `top`: all of it on a full screen; the rest asks one thing each; `trial`: what those that
 //!   bring up a node of their own start it with.
 
 mod account;
 mod audit;
 mod bench;
+mod chaos;
 mod compare;
 mod completions;
 mod config;
@@ -25,6 +27,8 @@ mod render;
 mod session;
 mod shard;
 mod simulate;
+mod supervision;
+mod top;
 mod transfer;
 mod trial;
 mod up;
@@ -98,6 +102,11 @@ enum Command {
     /// The databases, and how each of them is
     #[command(subcommand)]
     Shard(shard::Command),
+    /// What became of the actors: failures, restarts, recoveries
+    #[command(subcommand)]
+    Supervision(supervision::Command),
+    /// Watch the deployment at work, on a full screen
+    Top,
     /// The deployment's fixed facts, and what it is doing
     Deployment,
     /// Measure a deployment under load
@@ -143,6 +152,8 @@ async fn run(command: Command, session: &Session) -> Result<Exit, Error> {
         Command::Import(args) => Box::pin(import::run(args, session)).await,
         Command::Audit(args) => audit::run(args, session).await,
         Command::Shard(shard::Command::List) => shard::list(session).await,
+        Command::Supervision(command) => Box::pin(supervision::run(command, session)).await,
+        Command::Top => Box::pin(top::run(session)).await,
         Command::Deployment => deployment::run(session).await,
         Command::Bench(args) => Box::pin(bench::run(args, session)).await,
         Command::Compare(args) => Box::pin(compare::run(args, session)).await,

@@ -5,6 +5,8 @@
 //! - [`space`]: the room on the disks, and when the door takes nothing new;
 //! - [`broker`]: the private `nats-server` of a node that is given none;
 //! - [`connection`]: how to reach the broker;
+//! - [`supervision`]: what is told of the actors, published and kept;
+//! - [`metrics`]: what can be scraped;
 //! - [`node`]: all of it together, started from the outside in;
 //! - [`door`]: requests in, answers out;
 //! - [`log`]: what a process says while it works;
@@ -16,6 +18,8 @@ pub mod connection;
 pub mod datadir;
 pub mod door;
 pub mod log;
+pub mod metrics;
 pub mod node;
 pub mod settings;
 pub mod space;
+pub mod supervision;

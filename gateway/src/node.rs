@@ -3,6 +3,7 @@
 //! The data folder is taken first, so that nobody else can be at work in it; then the broker is there; then the
 //! deployment's facts are settled; then the actors open their databases; and only then does the door open.
 
+mod chaos;
 mod databases;
 pub mod founding;
 
@@ -10,21 +11,23 @@ use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use remit_actors::{
     bus::{self, Bus, NodeBus, Options as BusOptions},
-    durable,
+    durable::{self, Kill},
     faults::{self, Dice, Faults, Switch},
     guardian::{self, ChildStatus, Guardian, Limits, State},
     message::Address,
 };
 use tokio::runtime::Handle;
 
-use self::databases::Databases;
+use self::{chaos::Chaos, databases::Databases};
 use crate::{
     broker::{self, Broker},
     connection::connection,
     datadir::{self, DataDir},
     door::{self, Door, nats::NatsDoor},
+    metrics::{Metrics, Unbound},
     settings::{Hops, Resolved, Settings},
     space::Space,
+    supervision::{self, Publisher, Reader},
 };
 
 /// How long the actors may take to open their databases until the node says that it does not come up.
@@ -54,6 +57,9 @@ pub struct Node {
     client_url: String,
     bus: Arc<NodeBus>,
     guardian: guardian::Handle,
+    chaos: Option<Chaos>,
+    events: Publisher,
+    metrics: Option<Metrics>,
     door: NatsDoor,
     drain_within: Duration,
 }
@@ -82,6 +88,9 @@ pub enum Error {
     /// Actors did not come up.
     #[error("these actors did not come up: {0}")]
     NotUp(String),
+    /// Metrics can't be served where they are to be.
+    #[error(transparent)]
+    Metrics(#[from] Unbound),
     /// The thread that watches the disks can't be started.
     #[error("the disks can't be watched")]
     Space(#[source] std::io::Error),
@@ -118,6 +127,7 @@ impl Node {
 
     async fn on(resolved: &Resolved, start: Start, dir: &Path, broker: Option<&Broker>) -> Result<Running, Error> {
         let settings = &resolved.settings;
+        let mut metrics = settings.metrics.address().map(Metrics::listen).transpose()?;
         let mut connect = connection(settings);
         if let Some(broker) = broker {
             connect.url = broker.url().to_owned();
@@ -140,13 +150,31 @@ impl Node {
         options.stream_age = Duration::from_millis(settings.bus.stream_age_ms);
         let bus = NodeBus::start(client.clone(), options).await?;
 
-        let faults = start.faults.or_else(|| faults_of(settings));
+        let set = faults_of(settings);
+        let kill_every = Some(settings.faults.kill_actor_every_ms).filter(|ms| *ms > 0).map(Duration::from_millis);
+        let is_chaos = set.is_some() || kill_every.is_some();
+        if is_chaos {
+            tracing::warn!(faults = ?settings.faults, "things go wrong here on purpose: this node is for trials");
+        }
+        let faults = start.faults.or_else(|| set.clone());
         let way = way(&bus, faults.as_ref());
         let databases = Databases::new(settings, &genesis, dir, &name, founded.is_new, faults);
-        let guardian =
-            Guardian::start(guarding(settings, &name), databases.children(), way.clone()).map_err(Error::Guardian)?;
+        let limits = supervision::Limits {
+            bytes_max: settings.supervision.events_bytes_max,
+            age: Duration::from_millis(settings.supervision.events_age_ms),
+        };
+        let events = Publisher::start(client.clone(), &genesis.deployment, limits, &Handle::current());
+        let sink = match &metrics {
+            Some(metrics) => metrics.counting(events.sink()),
+            None => events.sink(),
+        };
+        let guarding = guardian::Options { sink, ..guarding(settings, &name) };
+        let guardian = Guardian::start(guarding, databases.children(), way.clone()).map_err(Error::Guardian)?;
         for (address, inlet) in guardian.inlets() {
             bus.attach(address, inlet);
+        }
+        if let Some(metrics) = &mut metrics {
+            metrics.sample(guardian.clone(), Arc::clone(&bus), &Handle::current());
         }
         wait_until_up(&guardian).await?;
         founding::is_complete(dir)?;
@@ -163,14 +191,27 @@ impl Node {
             &Handle::current(),
             door::Options {
                 node: name,
+                events: Reader::new(client.clone(), &genesis.deployment),
                 waiting_max: waiting_max.saturating_mul(usize::from(genesis.managers)),
                 frame_messages_max: FRAME_MESSAGES_MAX,
             },
         )?;
         bus.attach(Address::Gateway(number), Arc::clone(&door) as Arc<dyn remit_actors::bus::Inlet>);
         let door = NatsDoor::open(client.clone(), door).await?;
+        let seed = settings.faults.seed;
+        let chaos = is_chaos.then(|| Chaos::begin(kill_every, set, seed, &guardian, &Handle::current()));
         let drain_within = Duration::from_millis(settings.supervision.drain_ms);
-        Ok(Running { client, client_url: connect.shown_url(), bus, guardian, door, drain_within })
+        Ok(Running {
+            client,
+            client_url: connect.shown_url(),
+            bus,
+            guardian,
+            chaos,
+            events,
+            metrics,
+            door,
+            drain_within,
+        })
     }
 
     /// Where clients reach it.
@@ -197,6 +238,13 @@ impl Node {
         self.guardian.status()
     }
 
+    /// Makes an actor end without reason, to show or to test that it comes back. False if there is none of this name, or it is not
+    /// up.
+    #[must_use]
+    pub fn kill(&self, actor: &str, kill: Kill) -> bool {
+        self.guardian.kill(actor, kill)
+    }
+
     /// How often its actors' databases have committed rows: each of these commits was flushed to the disk. Those of an actor that
     /// failed are forgotten.
     #[must_use]
@@ -213,11 +261,14 @@ impl Node {
     /// Ends it in order: the door, the managers, the shards, the bus, the broker. What is cut off by the bound goes on
     /// from its database at the next start.
     pub async fn drain(self) -> Drained {
+        drop(self.chaos);
         self.door.close().await;
         let actors = self.guardian.drain(self.drain_within).await;
-        let flushed = self.bus.stop(FLUSH_WITHIN).await;
+        // What is not published by then is in the log.
+        let (flushed, _) = tokio::join!(self.bus.stop(FLUSH_WITHIN), self.events.flush(FLUSH_WITHIN));
         // Without a broker there is nothing left to flush to.
         self.client.drain().await.ok();
+        drop(self.metrics);
         if let Some(broker) = self.broker {
             broker.stop().await;
         }
@@ -231,14 +282,17 @@ struct Running {
     client_url: String,
     bus: Arc<NodeBus>,
     guardian: guardian::Handle,
+    chaos: Option<Chaos>,
+    events: Publisher,
+    metrics: Option<Metrics>,
     door: NatsDoor,
     drain_within: Duration,
 }
 
 impl Running {
     fn with(self, dir: DataDir, broker: Option<Broker>) -> Node {
-        let Self { client, client_url, bus, guardian, door, drain_within } = self;
-        Node { dir, broker, client, client_url, bus, guardian, door, drain_within }
+        let Self { client, client_url, bus, guardian, chaos, events, metrics, door, drain_within } = self;
+        Node { dir, broker, client, client_url, bus, guardian, chaos, events, metrics, door, drain_within }
     }
 }
 
@@ -283,7 +337,6 @@ fn faults_of(settings: &Settings) -> Option<Switch> {
     if !faults.hit_frames() && !faults.hit_commits() {
         return None;
     }
-    tracing::warn!(?faults, "things go wrong here on purpose: this node is for trials");
     Some(Switch::new(faults))
 }
 

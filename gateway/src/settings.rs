@@ -13,6 +13,7 @@ mod show;
 use std::{
     collections::BTreeMap,
     fmt,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -50,6 +51,8 @@ pub struct Settings {
     pub supervision: Supervision,
     /// What goes wrong on purpose.
     pub faults: Faults,
+    /// What can be scraped of it.
+    pub metrics: Metrics,
     /// What the node says about itself.
     pub log: Log,
 }
@@ -198,6 +201,10 @@ pub struct Supervision {
     pub quarantine_retry_ms: u64,
     /// The time that a node has for ending in order, in milliseconds.
     pub drain_ms: u64,
+    /// What the stream of supervision events may store, in bytes.
+    pub events_bytes_max: u64,
+    /// How long it stores one, in milliseconds.
+    pub events_age_ms: u64,
 }
 
 /// `[faults]`: what goes wrong on purpose, each so many times in a million.
@@ -222,6 +229,8 @@ pub struct Faults {
     pub commits_slow_per_million: u32,
     /// How long at most, in milliseconds.
     pub slow_ms_max: u64,
+    /// How often some actor dies, in milliseconds; 0: never.
+    pub kill_actor_every_ms: u64,
 }
 
 impl From<&Faults> for faults::Faults {
@@ -240,6 +249,14 @@ impl From<&Faults> for faults::Faults {
             ..Self::default()
         }
     }
+}
+
+/// `[metrics]`: what can be scraped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Where they are served; empty: nowhere. Read it by [`Metrics::address`].
+    pub listen: String,
 }
 
 /// `[log]`: what the node says about itself.
@@ -336,6 +353,14 @@ impl Settings {
         let resolved = layers::merge(layers)?;
         rules::agree(&resolved)?;
         Ok(resolved)
+    }
+}
+
+impl Metrics {
+    /// Where they are served, if they are.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listen.parse().ok()
     }
 }
 

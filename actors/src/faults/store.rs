@@ -39,6 +39,7 @@ impl<T: Journal> Journal for Store<T> {
     fn commit(&mut self) -> Result<(), Error> {
         let faults = self.faults.get();
         if self.dice.hits(faults.commit_slow) {
+            self.faults.count(Hit::CommitSlow);
             sleep(Duration::from_millis(self.dice.between(1, faults.slow_ms_max)));
         }
         if self.dice.hits(faults.commit_fails) {

@@ -20,6 +20,7 @@ struct Shared {
     frames_doubled: AtomicU64,
     frames_late: AtomicU64,
     commits_failed: AtomicU64,
+    commits_slow: AtomicU64,
 }
 
 /// How often what went wrong.
@@ -33,6 +34,8 @@ pub struct Hits {
     pub frames_late: u64,
     /// Commits that failed, or that nobody was told of.
     pub commits_failed: u64,
+    /// Commits that took longer.
+    pub commits_slow: u64,
 }
 
 /// Something that went wrong.
@@ -42,6 +45,7 @@ pub(super) enum Hit {
     FrameDoubled,
     FrameLate,
     CommitFailed,
+    CommitSlow,
 }
 
 impl Switch {
@@ -65,22 +69,24 @@ impl Switch {
     /// How often what went wrong so far, in all wrappers together.
     #[must_use]
     pub fn hits(&self) -> Hits {
-        let Shared { frames_lost, frames_doubled, frames_late, commits_failed, .. } = &*self.0;
+        let Shared { frames_lost, frames_doubled, frames_late, commits_failed, commits_slow, .. } = &*self.0;
         Hits {
             frames_lost: frames_lost.load(Relaxed),
             frames_doubled: frames_doubled.load(Relaxed),
             frames_late: frames_late.load(Relaxed),
             commits_failed: commits_failed.load(Relaxed),
+            commits_slow: commits_slow.load(Relaxed),
         }
     }
 
     pub(super) fn count(&self, hit: Hit) {
-        let Shared { frames_lost, frames_doubled, frames_late, commits_failed, .. } = &*self.0;
+        let Shared { frames_lost, frames_doubled, frames_late, commits_failed, commits_slow, .. } = &*self.0;
         let counter = match hit {
             Hit::FrameLost => frames_lost,
             Hit::FrameDoubled => frames_doubled,
             Hit::FrameLate => frames_late,
             Hit::CommitFailed => commits_failed,
+            Hit::CommitSlow => commits_slow,
         };
         counter.fetch_add(1, Relaxed);
     }

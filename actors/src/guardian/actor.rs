@@ -8,6 +8,7 @@ use std::{
 };
 
 use actix::{Actor, Addr, Arbiter, AsyncContext, Context, Handler, Supervised};
+use remit_core::id::Epoch;
 
 use super::{
     Child, DeathWatch, Options,
@@ -40,6 +41,8 @@ pub(super) struct Ward {
     pub(super) entrance: Arc<Entrance>,
     record: Record,
     generation: u64,
+    /// The newest claim that it is known to have made.
+    epoch: Option<Epoch>,
     pub(super) life: Life,
     pulse: Arc<Pulse>,
     stuck: bool,
@@ -74,6 +77,7 @@ impl Guardian {
             entrance,
             record: Record::default(),
             generation: 0,
+            epoch: None,
             life: Life::Down("not yet started".into()),
             pulse: Arc::default(),
             stuck: false,
@@ -119,6 +123,9 @@ impl Guardian {
         let why = over.ended.to_string();
         let verdict = ward.record.fails(&over.ended, ward.pulse.turns(), over.in_hand, now_ms, dice(), &limits);
         let in_hand = over.in_hand.map(|transfer| transfer.to_string());
+        if matches!(over.ended, Ended::LeaseLost(_)) {
+            self.tell(no, Step::LeaseLost);
+        }
         self.tell(no, Step::Failed { how: over.ended.how(), why: why.clone(), in_hand });
         if let Some(draining) = &mut self.draining
             && draining.reaches(self.wards[no].child.group)
@@ -177,6 +184,7 @@ impl Guardian {
             node: self.options.node.clone(),
             actor: ward.child.name.clone(),
             generation: ward.generation,
+            epoch: ward.epoch,
             step,
         };
         event.log();
@@ -221,7 +229,9 @@ impl Handler<Made> for Guardian {
         }
         ward.entrance.lead_to(LeadsTo::Actor(made.addr.clone(), made.room));
         ward.life = Life::Up(made.addr);
+        ward.epoch = Some(made.epoch);
         self.board.set(no, |row| (row.state, row.position) = (State::Up, None));
+        self.tell(no, Step::LeaseWon);
         self.tell(no, Step::Recovered { open: made.open, took_ms: made.took_ms });
         self.drain_on();
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix::{Actor, Addr, Message, WeakAddr};
-use remit_core::id::TransferId;
+use remit_core::id::{Epoch, TransferId};
 
 use super::{Factory, Guardian};
 use crate::{
@@ -51,12 +51,13 @@ impl Birth {
             Ok(Err(failure)) => return closing.set(failure.into()),
             Err(panic) => return closing.set(Ended::Panicked(said(panic.as_ref()))),
         };
+        let epoch = position.epoch;
         self.pulse.opened(position);
         let (open, took_ms) = (machine.recovered(), u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
         let room = Arc::new(Room::new(self.options.room));
         let addr = Durable::new(machine, self.bus, self.options, Arc::clone(&room), self.pulse, closing).start();
         if let Some(guardian) = self.guardian.upgrade() {
-            guardian.do_send(Made { ward: self.ward, generation, addr, room, open, took_ms });
+            guardian.do_send(Made { ward: self.ward, generation, addr, room, epoch, open, took_ms });
         }
     }
 }
@@ -69,6 +70,7 @@ pub(super) struct Made {
     pub(super) generation: u64,
     pub(super) addr: Addr<Durable>,
     pub(super) room: Arc<Room>,
+    pub(super) epoch: Epoch,
     pub(super) open: u64,
     pub(super) took_ms: u64,
 }

@@ -1,13 +1,14 @@
 //! How actors end, and what the guardian tells of them.
 //!
-//! A life reads so: `Started`, `Recovered`, turns; then `Drained`, or `Failed` and either `Restarting` (and `Started` again,
-//! one generation on) or `Quarantined`. Each [`Step`] is one [`Event`]: a line in the log, and a call of the [`Sink`].
+//! A life reads so: `Started`, `LeaseWon`, `Recovered`, turns; then `Drained`, or `Failed` (after `LeaseLost`, if that is how)
+//! and either `Restarting` (and `Started` again, one generation on) or `Quarantined`. Each [`Step`] is one [`Event`]: a line in
+//! the log, and a call of the [`Sink`].
 
 mod recovery;
 
 use std::{error::Error, fmt, sync::Arc};
 
-use remit_core::id::Time;
+use remit_core::id::{Epoch, Time};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, warn};
 
@@ -117,6 +118,10 @@ impl fmt::Display for Ended {
 pub enum Step {
     /// Its database is being opened.
     Started,
+    /// It has claimed its database under a new epoch: from now on it alone may write there (R12).
+    LeaseWon,
+    /// Another writer has claimed its database.
+    LeaseLost,
     /// It is at work again, from its database.
     Recovered {
         /// Transfers that were open.
@@ -158,6 +163,25 @@ pub enum Step {
     Drained,
 }
 
+impl Step {
+    /// Its word in events and metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::LeaseWon => "lease_won",
+            Self::LeaseLost => "lease_lost",
+            Self::Recovered { .. } => "recovered",
+            Self::Failed { .. } => "failed",
+            Self::Restarting { .. } => "restarting",
+            Self::Quarantined { .. } => "quarantined",
+            Self::Stuck { .. } => "stuck",
+            Self::Unstuck => "unstuck",
+            Self::Drained => "drained",
+        }
+    }
+}
+
 /// A step, with whose and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -169,6 +193,8 @@ pub struct Event {
     pub actor: String,
     /// How often it had been restarted.
     pub generation: u64,
+    /// The newest claim on its database that the guardian knows of; `None` until its first one.
+    pub epoch: Option<Epoch>,
     /// What.
     #[serde(flatten)]
     pub step: Step,
@@ -180,9 +206,12 @@ pub type Sink = Arc<dyn Fn(&Event) + Send + Sync>;
 impl Event {
     /// Writes its line to the log.
     pub fn log(&self) {
-        let Self { at: _, node, actor, generation, step } = self;
+        let Self { at: _, node, actor, generation, epoch, step } = self;
+        let epoch = epoch.map(|epoch| epoch.0);
         match step {
             Step::Started => info!(node, actor, generation, "actor started"),
+            Step::LeaseWon => info!(node, actor, generation, epoch, "actor won its lease"),
+            Step::LeaseLost => warn!(node, actor, generation, epoch, "actor lost its lease"),
             Step::Recovered { open, took_ms } => info!(node, actor, generation, open, took_ms, "actor recovered"),
             Step::Failed { how, why, in_hand } => {
                 error!(node, actor, generation, how = how.as_str(), why, transfer = in_hand, "actor failed");

@@ -112,7 +112,9 @@ fn r12_who_was_fenced_says_so_and_takes_a_new_epoch() {
         0 => Err(store::Error::Fenced { own: (Epoch(1), Seq(1)), stored: (Epoch(2), Seq(1)) }.into()),
         _ => Ok(Toy::idle()),
     })]);
+    node.step("s0", |step| (*step == Step::LeaseLost).then_some(()));
     assert_eq!(node.step("s0", failed).1.0, How::LeaseLost);
+    node.step("s0", |step| (*step == Step::LeaseWon).then_some(()));
     assert_eq!(node.up("s0"), 1);
 }
 

@@ -20,6 +20,7 @@ use crate::{
     shard,
     story::{ExplainRequest, OrderRequest, Story},
     submit::{SubmitRequest, Until, WAIT_MS_DEFAULT},
+    supervision,
     transfer::{self, Transfer},
 };
 
@@ -246,6 +247,14 @@ impl Client {
     /// As [`Self::account_open`].
     pub async fn shard_list(&self) -> Result<shard::List, Error> {
         self.call(Endpoint::ShardList, &shard::ListRequest {}, Duration::ZERO).await
+    }
+
+    /// `supervision.list`.
+    ///
+    /// # Errors
+    /// As [`Self::account_open`].
+    pub async fn supervision_list(&self, request: &supervision::ListRequest) -> Result<supervision::List, Error> {
+        self.call(Endpoint::SupervisionList, request, Duration::ZERO).await
     }
 
     /// `deployment.get`.

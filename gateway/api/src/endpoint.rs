@@ -41,6 +41,8 @@ pub enum Endpoint {
     AuditRun,
     /// [`crate::shard::ListRequest`], answered by a [`crate::shard::List`].
     ShardList,
+    /// [`crate::supervision::ListRequest`], answered by a [`crate::supervision::List`].
+    SupervisionList,
     /// [`crate::deployment::GetRequest`], answered by a [`crate::deployment::Deployment`].
     DeploymentGet,
 }
@@ -60,7 +62,7 @@ pub enum Effect {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::AccountOpen,
         Self::AccountGet,
         Self::AccountList,
@@ -79,6 +81,7 @@ impl Endpoint {
         Self::TransferResume,
         Self::AuditRun,
         Self::ShardList,
+        Self::SupervisionList,
         Self::DeploymentGet,
     ];
 
@@ -104,6 +107,7 @@ impl Endpoint {
             Self::TransferResume => "transfer.resume",
             Self::AuditRun => "audit.run",
             Self::ShardList => "shard.list",
+            Self::SupervisionList => "supervision.list",
             Self::DeploymentGet => "deployment.get",
         }
     }
@@ -139,6 +143,7 @@ impl Endpoint {
             | Self::TransferExplain
             | Self::AuditRun
             | Self::ShardList
+            | Self::SupervisionList
             | Self::DeploymentGet => Effect::Reads,
         }
     }

@@ -6,12 +6,13 @@
 //! grows by adding. Read it in this order:
 //!
 //! 1. [`endpoint`]: every verb, and its subject;
-//! 2. [`account`], [`submit`], [`batch`], [`transfer`], [`story`], [`audit`], [`shard`], [`deployment`]: the bodies, a noun a file;
+//! 2. [`account`], [`submit`], [`batch`], [`transfer`], [`story`], [`audit`], [`shard`], [`supervision`], [`deployment`]: the
+//!    bodies, a noun a file;
 //! 3. [`error`]: what is answered instead;
 //! 4. [`body`]: reading a request, and finding out which field was wrong;
 //! 5. [`units`], [`time`], [`number`], [`id`]: how single values look in JSON; [`page`]: how long lists are cut;
 //! 6. [`currency`]: which currencies there are; [`human`]: amounts as a person writes them;
-//! 7. [`connect`] and [`client`]: calling a deployment over NATS.
+//! 7. [`connect`] and [`client`]: calling a deployment over NATS; [`following`]: its events as they come.
 
 pub mod account;
 mod answer;
@@ -24,6 +25,7 @@ pub mod currency;
 pub mod deployment;
 pub mod endpoint;
 pub mod error;
+pub mod following;
 pub mod human;
 pub mod id;
 mod iso4217;
@@ -32,6 +34,7 @@ pub mod page;
 pub mod shard;
 pub mod story;
 pub mod submit;
+pub mod supervision;
 pub mod time;
 pub mod transfer;
 pub mod units;

@@ -47,3 +47,15 @@ pub enum Role {
     /// Keeps the read model.
     Projector,
 }
+
+impl Role {
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shard => "shard",
+            Self::Manager => "manager",
+            Self::Projector => "projector",
+        }
+    }
+}

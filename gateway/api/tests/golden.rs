@@ -7,7 +7,7 @@ use remit_api::{
     batch::{BatchRequest, Brief, Results},
     deployment,
     error::Failure,
-    shard, submit,
+    shard, story, submit, supervision,
     transfer::{self, Transfer},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -94,6 +94,39 @@ fn transfer_bodies() {
 }
 
 #[test]
+fn bodies_about_a_story() {
+    golden::<story::ExplainRequest>(r#"{"id":"0199c0de-0000-7000-8000-000000000001"}"#);
+    golden::<story::OrderRequest>(r#"{"id":"0199c0de-0000-7000-8000-000000000001","why":"the bank rang","by":"ada"}"#);
+    golden::<story::OrderRequest>(r#"{"id":"0199c0de-0000-7000-8000-000000000001","why":"the bank rang"}"#);
+    golden::<story::Step>(
+        r#"{"at":"2026-11-22T22:50:00.000Z","actor":"m0","node":"node-1","epoch":4,"seq":17,"what":"completed",
+            "repeats":1,"retries":2,"late":3}"#,
+    );
+    golden::<story::Step>(
+        r#"{"at":"2026-11-22T22:50:00.000Z","actor":"m0","node":"node-1","epoch":4,"seq":16,"what":"cancel",
+            "by":"ada","why":"the bank rang"}"#,
+    );
+    golden::<story::Step>(
+        r#"{"at":"2026-11-22T22:50:00.000Z","actor":"s3","node":"node-1","epoch":4,"seq":9,"what":"debited","leg":0,
+            "account":"alice","direction":"debit","amount":1050,"currency":"EUR","balance":-1050}"#,
+    );
+    golden::<story::Step>(
+        r#"{"at":"2026-11-22T22:50:00.000Z","actor":"s3","node":"node-1","epoch":4,"seq":9,"what":"refused","leg":0,
+            "account":"alice","direction":"debit","amount":1050,"currency":"EUR","reason":"insufficient_funds"}"#,
+    );
+    golden::<story::WaitingFor>(
+        r#"{"whom":"legs","since":"2026-11-22T22:50:00.000Z","legs":[{"leg":1,"shard":"s3","account":"bob",
+            "asked":"credit"}],"retries":2,"reason":"deadline_passed","why":null}"#,
+    );
+    golden::<story::WaitingFor>(
+        r#"{"whom":"operator","since":"2026-11-22T22:50:00.000Z","legs":[],"retries":0,"reason":null,
+            "why":"misfit at leg 1"}"#,
+    );
+    golden::<story::Next>(r#"{"at":"2026-11-22T22:50:00.000Z","what":"ask_again"}"#);
+    golden::<story::Next>(r#"{"at":"2026-11-22T22:50:00.000Z","what":"give_up"}"#);
+}
+
+#[test]
 fn batch_bodies() {
     golden::<BatchRequest>(
         r#"{"transfers":[{"id":"0199c0de-0000-7000-8000-000000000001","from":"alice","to":"bob","amount":1,
@@ -137,6 +170,24 @@ fn bodies_about_the_deployment() {
         r#"{"name":"remit","id":"0199c0de-0000-7000-8000-00000000000d","shards":16,"managers":4,"placement":"fnv1a64-folded",
             "currencies":[{"code":"POINTS","decimals":0}],"versions":{"remit":"0.1.0","format":1},
             "totals":{"transfers_per_s":0,"open":0,"overdue":0,"parked":0,"in_transit":[{"currency":"EUR","amount":0}]}}"#,
+    );
+}
+
+#[test]
+fn bodies_about_supervision() {
+    golden::<supervision::ListRequest>("{}");
+    golden::<supervision::ListRequest>(r#"{"since":"2026-11-22T22:50:00.000Z","actor":"s3","limit":1000}"#);
+    golden::<supervision::List>(
+        r#"{"events":[
+            {"at":"2026-11-22T22:50:00.000Z","event":"started","node":"node-1","actor":"m0","epoch":null,"generation":0,
+            "reason":null},
+            {"at":"2026-11-22T22:50:00.007Z","event":"recovered","node":"node-1","actor":"m0","epoch":4,"generation":0,
+            "reason":null,"open":12,"took_ms":7},
+            {"at":"2026-11-22T22:50:01.000Z","event":"failed","node":"node-1","actor":"m0","epoch":4,"generation":0,
+            "reason":"panicked: killed","how":"panicked","transfer":"0199c0de-0000-7000-8000-000000000001"},
+            {"at":"2026-11-22T22:50:01.000Z","event":"restarting","node":"node-1","actor":"m0","epoch":4,"generation":1,
+            "reason":null,"attempt":1,"delay_ms":180}
+            ]}"#,
     );
 }
 

@@ -3,7 +3,7 @@
 use remit_api::{
     Code, Currencies, Error, account, audit, batch, body, deployment, shard,
     submit::{Submit, SubmitRequest, Until, Wait},
-    transfer,
+    supervision, transfer,
 };
 use remit_core::{money::Direction, protocol::Protocol};
 use serde::de::DeserializeOwned;
@@ -227,6 +227,11 @@ fn a_wrong_body_of_any_other_verb_names_its_field() {
         (field::<transfer::ListRequest>(r#"{"since":5}"#), "since"),
         (field::<audit::RunRequest>(r#"{"depth":"deep"}"#), "depth"),
         (field::<shard::ListRequest>(r#"{"id":"s0"}"#), "id"),
+        (field::<supervision::ListRequest>(r#"{"limit":0}"#), "limit"),
+        (field::<supervision::ListRequest>(r#"{"limit":1001}"#), "limit"),
+        (field::<supervision::ListRequest>(r#"{"since":"1h"}"#), "since"),
+        (field::<supervision::ListRequest>(r#"{"actor":"*"}"#), "actor"),
+        (field::<supervision::ListRequest>(r#"{"node":"n"}"#), "node"),
         (field::<deployment::GetRequest>(r#"{"name":"remit"}"#), "name"),
     ];
     for (named, expected) in table {

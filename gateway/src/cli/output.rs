@@ -27,17 +27,27 @@ impl Output {
 
     /// A body as JSON, in one line.
     pub(super) fn json(self, body: &impl Serialize) -> Result<(), Error> {
-        let json = serde_json::to_string(body).map_err(|error| Error::Output(error.into()))?;
-        self.text(&json)
+        self.json_line(body).map(drop)
     }
 
     /// A text as it is, and the end of its line.
     pub(super) fn text(self, text: &str) -> Result<(), Error> {
+        self.line(text).map(drop)
+    }
+
+    /// One of many bodies; whether anybody still reads.
+    pub(super) fn json_line(self, body: &impl Serialize) -> Result<bool, Error> {
+        let json = serde_json::to_string(body).map_err(|error| Error::Output(error.into()))?;
+        self.line(&json)
+    }
+
+    /// One of many lines; whether anybody still reads.
+    pub(super) fn line(self, text: &str) -> Result<bool, Error> {
         let mut stdout = stdout().lock();
         match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
             // Who reads has seen enough, as with `| head`.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.map_err(Error::Output),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true).map_err(Error::Output),
         }
     }
 

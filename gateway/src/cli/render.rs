@@ -6,6 +6,7 @@ pub(super) mod audit;
 pub(super) mod deployment;
 pub(super) mod shard;
 pub(super) mod story;
+pub(super) mod supervision;
 pub(super) mod transfer;
 
 #[cfg(test)]

@@ -5,7 +5,14 @@ use std::{path::PathBuf, process};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
-use super::{error::Error, exit::Exit, output::Output, ready_file::Ready, session::Session};
+use super::{
+    chaos::{self, Chaos},
+    error::Error,
+    exit::Exit,
+    output::Output,
+    ready_file::Ready,
+    session::Session,
+};
 use crate::{
     log,
     node::{Node, Start},
@@ -19,6 +26,7 @@ Examples:
   remit up
   remit up --data /var/lib/remit --shards 32
   remit up --nats nats://broker:4222 --create
+  remit up --chaos kill-actor=5s,slow-disk=200ms
 
 Without --nats (and without REMIT__NATS__URL) it starts a private nats-server, found by --nats-server, REMIT_NATS_SERVER or \
 PATH, on loopback, which stores under the data folder and ends with it. An empty data folder then makes a new deployment; \
@@ -41,6 +49,9 @@ pub(super) struct Args {
     nats_server: Option<PathBuf>,
     #[command(flatten)]
     shape: Shape,
+    /// Let things go wrong, to see it cope: for trials only
+    #[arg(long, value_name = "WHAT=HOW-MUCH", value_delimiter = ',', value_parser = Chaos::parse, long_help = chaos_help())]
+    chaos: Vec<Chaos>,
     /// A file to write when it is ready, as JSON: nats_url, pid, nats_pid, data
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -69,8 +80,12 @@ impl Args {
             ("--nats-server", "nats.server", path(&self.nats_server)),
         ];
         let own = own.into_iter().filter_map(|(name, key, value)| Some(Flag::new(name, key, value?)));
-        own.chain(self.shape.flags())
+        own.chain(self.shape.flags()).chain(self.chaos.iter().flat_map(Chaos::flags))
     }
+}
+
+fn chaos_help() -> String {
+    format!("Let things go wrong, to see it cope: for trials only. Several with commas, or again.\n\n{}", chaos::HELP)
 }
 
 impl Shape {

@@ -26,6 +26,37 @@ pub(super) fn moment(text: &str) -> Result<Time, String> {
         .ok_or_else(|| "write a time like 2026-11-22T22:50:00Z, or a day like 2026-11-22 (UTC)".to_owned())
 }
 
+/// A moment, also as how long ago it was.
+pub(super) fn since(text: &str) -> Result<Time, String> {
+    since_at(text, now())
+}
+
+fn since_at(text: &str, now: Time) -> Result<Time, String> {
+    let ago = duration_ms(text).and_then(|ms| Some(Time(now.0.checked_sub(i64::try_from(ms).ok()?)?)));
+    ago.or_else(|| moment(text).ok())
+        .ok_or_else(|| "write how long ago, like 30s, 5m, 1h or 2d, or a time like 2026-11-22T22:50:00Z".to_owned())
+}
+
+/// How long, in milliseconds: a whole number with a unit right behind it.
+pub(super) fn duration_ms(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(end);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit_ms)
+}
+
+/// This moment.
+pub(super) fn now() -> Time {
+    remit_actors::durable::system_clock()
+}
+
 /// A protocol's name.
 pub(super) fn protocol() -> impl TypedValueParser<Value = Protocol> {
     let names = PossibleValuesParser::new(Protocol::all().map(Protocol::as_str));
@@ -54,6 +85,18 @@ mod tests {
         assert_eq!(moment("2026-11-22T01:00:00+01:00"), moment("2026-11-22"));
         for wrong in ["", "today", "22.11.2026", "2026-11-22 10:00"] {
             assert!(moment(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn since_when_may_be_said_as_how_long_ago() {
+        let now = Time(1_795_387_800_000);
+        for (text, ms) in [("0s", 0), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000), ("2d", 172_800_000)] {
+            assert_eq!(since_at(text, now), Ok(Time(now.0 - ms)), "{text}");
+        }
+        assert_eq!(since_at("2026-11-22T22:50:00Z", now), Ok(now));
+        for wrong in ["", "h", "1", "-1h", "+1h", "1.5h", "1w", "1 h", "9223372036854775807d", "1é", "yesterday"] {
+            assert!(since_at(wrong, now).is_err(), "{wrong}");
         }
     }
 

@@ -27,7 +27,7 @@ use remit_api::{Currencies, Endpoint, Error, body, currency::Declared};
 use remit_core::operator::Action;
 use tokio::runtime::Handle;
 
-use crate::space::Space;
+use crate::{space::Space, supervision};
 
 use self::{asking::Asking, outgoing::Outgoing, waiting::Waiting};
 
@@ -44,6 +44,7 @@ pub struct Door {
     waiting: Arc<Waiting>,
     guardian: guardian::Handle,
     space: Arc<Space>,
+    events: supervision::Reader,
     rate: deployment::Rate,
 }
 
@@ -51,6 +52,8 @@ pub struct Door {
 pub struct Options {
     /// This node's name.
     pub node: String,
+    /// What answers about supervision.
+    pub events: supervision::Reader,
     /// The most transfers that clients may wait for at once; more are refused as `overloaded`.
     pub waiting_max: usize,
     /// The most messages in one frame that it sends.
@@ -88,6 +91,7 @@ impl Door {
             waiting: Arc::new(Waiting::new(options.waiting_max)),
             guardian,
             space,
+            events: options.events,
             rate: deployment::Rate::default(),
         });
         door.measure_rate(runtime);
@@ -126,6 +130,7 @@ impl Door {
                 let remit_api::shard::ListRequest {} = body::read(request)?;
                 answer(&self.shards())
             }
+            Endpoint::SupervisionList => answer(&self.events.list(&body::read(request)?).await?),
             Endpoint::DeploymentGet => {
                 let remit_api::deployment::GetRequest {} = body::read(request)?;
                 answer(&self.deployment().await?)

@@ -1,6 +1,6 @@
 //! What each setting may be, one line each, in the order of `config/default.toml`.
 
-use std::{fmt, path::Path};
+use std::{fmt, net::SocketAddr, path::Path};
 
 use config::{Value, ValueKind};
 use tracing_subscriber::EnvFilter;
@@ -40,6 +40,11 @@ const ANY: Rule = Rule::Text { allowed: "any text", fits: |_| true, shown: true 
 const SECRET: Rule = Rule::Text { allowed: "any text", fits: |_| true, shown: false };
 const URL: Rule = Rule::Text { allowed: "empty, or addresses such as nats://host:port", fits: is_url, shown: false };
 const FILTER: Rule = Rule::Text { allowed: "a log filter", fits: |text| EnvFilter::try_new(text).is_ok(), shown: true };
+const LISTEN: Rule = Rule::Text {
+    allowed: "empty, or an address such as 127.0.0.1:9464",
+    fits: |text| text.is_empty() || text.parse::<SocketAddr>().is_ok(),
+    shown: true,
+};
 /// A currency's number of decimals.
 const DECIMALS: Rule = Rule::Whole(0, 18);
 
@@ -92,6 +97,8 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("supervision.failures_period_ms", Rule::Whole(1_000, 86_400_000)),
     ("supervision.quarantine_retry_ms", Rule::Whole(1_000, 86_400_000)),
     ("supervision.drain_ms", Rule::Whole(0, 600_000)),
+    ("supervision.events_bytes_max", Rule::Whole(1 << 20, 1 << 40)),
+    ("supervision.events_age_ms", Rule::Whole(60_000, 31_536_000_000)),
     ("faults.seed", Rule::Whole(0, i64::MAX.unsigned_abs())),
     ("faults.frames_lost_per_million", PER_MILLION),
     ("faults.frames_doubled_per_million", PER_MILLION),
@@ -101,6 +108,8 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("faults.commits_unheard_per_million", PER_MILLION),
     ("faults.commits_slow_per_million", PER_MILLION),
     ("faults.slow_ms_max", Rule::Whole(1, 600_000)),
+    ("faults.kill_actor_every_ms", Rule::Whole(0, 86_400_000)),
+    ("metrics.listen", LISTEN),
     ("log.level", FILTER),
     ("log.format", Rule::OneOf(&["auto", "text", "json"])),
 ];

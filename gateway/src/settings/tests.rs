@@ -77,8 +77,7 @@ fn what_is_no_setting_is_refused_with_its_source_and_what_there_is() {
         refusal("[deployment]\nshard = 4\n", &[], &[]),
         "file mine.toml: there is no setting `deployment.shard`; [deployment] has name, shards, managers"
     );
-    let sections =
-        "the sections are deployment, node, nats, bus, loop, store, transfers, supervision, faults, log, currencies";
+    let sections = "the sections are deployment, node, nats, bus, loop, store, transfers, supervision, faults, metrics, log, currencies";
     assert_eq!(refusal("shards = 4\n", &[], &[]), format!("file mine.toml: there is no setting `shards`; {sections}"));
     assert_eq!(
         refusal("", &[("REMIT__BROKER__URL", "x")], &[]),
@@ -114,6 +113,10 @@ fn what_is_out_of_range_or_of_another_type_is_refused_with_its_source_and_what_i
         (
             "[nats]\nurl = 'http://ann:pw@h'",
             "`nats.url` can't be what it is (not shown); allowed: empty, or addresses such as nats://host:port",
+        ),
+        (
+            "[metrics]\nlisten = ':9464'",
+            "`metrics.listen` can't be \":9464\"; allowed: empty, or an address such as 127.0.0.1:9464",
         ),
         ("[log]\nformat = 'xml'", "`log.format` can't be \"xml\"; allowed: auto, text or json"),
         ("[log]\nlevel = 'remit=loud'", "`log.level` can't be \"remit=loud\"; allowed: a log filter"),

@@ -1,7 +1,7 @@
 //! Databases and how they are.
 
 use comfy_table::Cell;
-use remit_api::shard::{List, Role};
+use remit_api::shard::List;
 
 use super::{between, count, good, table, text};
 
@@ -9,14 +9,9 @@ use super::{between, count, good, table, text};
 pub(in crate::cli) fn list(list: &List) -> String {
     let mut table = table(["shard", "role", "node", "state", "epoch>", "store", "queue>", "restarts>"]);
     for shard in &list.shards {
-        let role = match shard.role {
-            Role::Shard => "shard",
-            Role::Manager => "manager",
-            Role::Projector => "projector",
-        };
         table.add_row([
             Cell::new(&shard.id),
-            Cell::new(role),
+            Cell::new(shard.role.as_str()),
             Cell::new(&shard.node),
             if shard.state == "up" { good(&shard.state) } else { between(&shard.state) },
             Cell::new(shard.epoch.0),

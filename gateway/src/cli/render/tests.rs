@@ -5,6 +5,7 @@ use remit_api::{
     audit::Audit,
     deployment::Deployment,
     shard::List,
+    supervision,
     transfer::Transfer,
 };
 use serde::de::DeserializeOwned;
@@ -162,6 +163,45 @@ s0     shard    node-1  up              3  sqlite      0         0
 m0     manager  node-1  restarting     12  sqlite  1,234         2
 ";
     assert_eq!(plain(&super::shard::list(&list)), expected);
+}
+
+#[test]
+fn supervision_events() {
+    let list: supervision::List = read(
+        r#"{"events":[
+        {"at":"2026-11-22T22:50:00.000Z","event":"started","node":"node-1","actor":"s0","epoch":null,"generation":0,
+         "reason":null},
+        {"at":"2026-11-22T22:50:00.003Z","event":"lease_won","node":"node-1","actor":"s0","epoch":4,"generation":0,"reason":null},
+        {"at":"2026-11-22T22:50:00.003Z","event":"recovered","node":"node-1","actor":"s0","epoch":4,"generation":0,
+         "reason":null,"open":12,"took_ms":3},
+        {"at":"2026-11-22T22:50:01.000Z","event":"failed","node":"node-1","actor":"s0","epoch":4,"generation":0,
+         "reason":"panicked: a\nb","how":"panicked","transfer":"0199c0de"},
+        {"at":"2026-11-22T22:50:01.000Z","event":"restarting","node":"node-1","actor":"s0","epoch":4,"generation":1,
+         "reason":null,"attempt":1,"delay_ms":180},
+        {"at":"2026-11-22T22:50:09.000Z","event":"stuck","node":"node-1","actor":"m0","epoch":9,"generation":0,
+         "reason":null,"turn_ms":10001}]}"#,
+    );
+    let expected = "
+at                        node    actor  event       epoch  generation  what
+2026-11-22T22:50:00.000Z  node-1  s0     started         -           0
+2026-11-22T22:50:00.003Z  node-1  s0     lease_won       4           0  epoch 4
+2026-11-22T22:50:00.003Z  node-1  s0     recovered       4           0  12 open, took 3 ms
+2026-11-22T22:50:01.000Z  node-1  s0     failed          4           0  panicked: a b, over transfer 0199c0de
+2026-11-22T22:50:01.000Z  node-1  s0     restarting      4           1  attempt 1, in 180 ms
+2026-11-22T22:50:09.000Z  node-1  m0     stuck           9           0  for 10001 ms so far
+";
+    assert_eq!(plain(&super::supervision::list(&list.events)), expected);
+    assert_eq!(super::supervision::list(&[]), "no events");
+    let lines: Vec<String> = list.events.iter().map(super::supervision::line).collect();
+    let expected = "
+2026-11-22T22:50:00.000Z  node-1  s0    started
+2026-11-22T22:50:00.003Z  node-1  s0    lease_won    epoch 4
+2026-11-22T22:50:00.003Z  node-1  s0    recovered    12 open, took 3 ms
+2026-11-22T22:50:01.000Z  node-1  s0    failed       panicked: a b, over transfer 0199c0de
+2026-11-22T22:50:01.000Z  node-1  s0    restarting   attempt 1, in 180 ms
+2026-11-22T22:50:09.000Z  node-1  m0    stuck        for 10001 ms so far
+";
+    assert_eq!(plain(&lines.join("\n")), expected);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Every kind of body: what right ones look like, and what holds of each value that is read as one.
 
 use remit_api::{
-    Currencies, account, audit, body, currency::Declared, deployment, page, shard, submit::SubmitRequest, transfer,
+    Currencies, account, audit, body, currency::Declared, deployment, page, shard, story, submit::SubmitRequest,
+    supervision, transfer,
 };
 use remit_core::{
     account::{Change, Kind as AccountKind},
     money::Currency,
+    operator::Action,
 };
 
 use crate::{
@@ -48,7 +50,7 @@ const fn kind<T: Body>() -> Kind {
     }
 }
 
-pub(crate) const KINDS: [Kind; 13] = [
+pub(crate) const KINDS: [Kind; 16] = [
     kind::<account::OpenRequest>(),
     kind::<account::GetRequest>(),
     kind::<account::ChangeRequest>(),
@@ -64,8 +66,11 @@ pub(crate) const KINDS: [Kind; 13] = [
     },
     kind::<transfer::GetRequest>(),
     kind::<transfer::ListRequest>(),
+    kind::<story::ExplainRequest>(),
+    kind::<story::OrderRequest>(),
     kind::<audit::RunRequest>(),
     kind::<shard::ListRequest>(),
+    kind::<supervision::ListRequest>(),
     kind::<deployment::GetRequest>(),
 ];
 
@@ -169,6 +174,25 @@ impl Body for transfer::GetRequest {
     const FIELDS: &'static [&'static str] = &["id"];
 }
 
+impl Body for story::ExplainRequest {
+    const NAME: &'static str = "transfer-explain";
+    const SEEDS: &'static [&'static str] = &[r#"{"id":"0199C0DE-0000-7000-8000-00000000000A"}"#];
+    const FIELDS: &'static [&'static str] = &["id"];
+}
+
+impl Body for story::OrderRequest {
+    const NAME: &'static str = "transfer-order";
+    const SEEDS: &'static [&'static str] =
+        &[r#"{"id":"0199C0DE-0000-7000-8000-00000000000A","why":"asked to","by":"ada"}"#];
+    const FIELDS: &'static [&'static str] = &["id", "why", "by"];
+
+    fn check(self) {
+        if let Ok(order) = self.order(Action::Cancel) {
+            assert!((1..=280).contains(&order.why.chars().count()) && (1..=64).contains(&order.by.chars().count()));
+        }
+    }
+}
+
 impl Body for transfer::ListRequest {
     const NAME: &'static str = "transfer-list";
     const SEEDS: &'static [&'static str] =
@@ -191,6 +215,16 @@ impl Body for shard::ListRequest {
     const NAME: &'static str = "shard-list";
     const SEEDS: &'static [&'static str] = &["{}", " "];
     const FIELDS: &'static [&'static str] = &[];
+}
+
+impl Body for supervision::ListRequest {
+    const NAME: &'static str = "supervision-list";
+    const SEEDS: &'static [&'static str] = &[r#"{"since":"2026-11-22T22:50:00.000Z","actor":"s3","limit":10}"#, "{}"];
+    const FIELDS: &'static [&'static str] = &["since", "actor", "limit"];
+
+    fn check(self) {
+        check_limit(self.limit, self.rows());
+    }
 }
 
 impl Body for deployment::GetRequest {
