@@ -5,10 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_nats::{
     HeaderMap,
     header::NATS_MESSAGE_ID,
-    jetstream::{
-        Context,
-        context::{ContextBuilder, PublishErrorKind},
-    },
+    jetstream::{Context, context::ContextBuilder},
 };
 use remit_actors::supervision::Sink;
 use remit_api::supervision::{self, Event};
@@ -93,12 +90,11 @@ impl Publishing {
                     queue.done(number);
                     self.is_back(&queue);
                 }
-                Err((kind, why)) => {
+                Err(why) => {
                     self.is_away(&why);
-                    if kind == PublishErrorKind::StreamNotFound
-                        && let Err(why) = set_up(&self.context, &self.deployment, self.limits).await
-                    {
-                        self.is_away(&why);
+                    // The broker may have lost the stream, which it does not always say.
+                    if let Err(why) = set_up(&self.context, &self.deployment, self.limits).await {
+                        tracing::debug!(why, "the stream of supervision events can't be made");
                     }
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -106,8 +102,8 @@ impl Publishing {
         }
     }
 
-    async fn publish(&self, number: u64, event: &Event) -> Result<(), (PublishErrorKind, String)> {
-        let payload = serde_json::to_vec(event).map_err(|error| (PublishErrorKind::Other, error.to_string()))?;
+    async fn publish(&self, number: u64, event: &Event) -> Result<(), String> {
+        let payload = serde_json::to_vec(event).map_err(|error| error.to_string())?;
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, format!("{}-{number}", self.process).as_str());
         let subject = supervision::subject(&self.deployment, &event.node, &event.actor);
@@ -116,7 +112,7 @@ impl Publishing {
             Ok(sent) => sent.await,
             Err(error) => Err(error),
         };
-        confirmed.map(drop).map_err(|error| (error.kind(), error.to_string()))
+        confirmed.map(drop).map_err(|error| error.to_string())
     }
 
     fn is_away(&mut self, why: &str) {
