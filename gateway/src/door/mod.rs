@@ -25,7 +25,7 @@ use remit_actors::{
 };
 use remit_api::{Currencies, Endpoint, Error, body, currency::Declared};
 use remit_core::operator::Action;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::watch};
 
 use crate::{space::Space, supervision};
 
@@ -46,6 +46,7 @@ pub struct Door {
     space: Arc<Space>,
     events: supervision::Reader,
     rate: deployment::Rate,
+    is_closing: watch::Sender<bool>,
 }
 
 /// How a door is set up.
@@ -93,9 +94,21 @@ impl Door {
             space,
             events: options.events,
             rate: deployment::Rate::default(),
+            is_closing: watch::Sender::new(false),
         });
         door.measure_rate(runtime);
         Ok(door)
+    }
+
+    /// From now on whoever waits for the end of a transfer is answered with how it stands.
+    pub fn say_farewell(&self) {
+        self.is_closing.send_replace(true);
+    }
+
+    /// Waits until the door closes.
+    async fn closing(&self) {
+        // The sender is this door's own, so it is there.
+        self.is_closing.subscribe().wait_for(|is_closing| *is_closing).await.ok();
     }
 
     /// Answers one request: the body of its answer, or the error that is answered instead.

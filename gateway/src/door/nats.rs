@@ -2,10 +2,12 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use async_nats::{
@@ -15,9 +17,12 @@ use async_nats::{
 use futures::StreamExt as _;
 use remit_actors::message::TraceContext;
 use remit_api::{Endpoint, Error};
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 use super::Door;
+
+/// How long the last answers may take when the door closes.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The service could not be registered with the broker.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +31,11 @@ pub struct Unoffered(#[source] async_nats::Error);
 
 /// The open NATS door. Dropped, it takes no more requests.
 pub struct NatsDoor {
+    door: Arc<Door>,
     service: Service,
     endpoints: JoinSet<()>,
+    /// Closed when the last request has been answered.
+    served: mpsc::Receiver<Infallible>,
 }
 
 /// How many requests of one endpoint were answered with an error; the service API can't count them itself, since an error's
@@ -53,28 +61,36 @@ impl NatsDoor {
             .await
             .map_err(Unoffered)?;
         let mut endpoints = JoinSet::new();
+        let (serving, served) = mpsc::channel(1);
         for endpoint in Endpoint::ALL {
             let subject = endpoint.subject(&door.genesis.deployment);
             let name = name_of(endpoint.as_str());
             let mut requests = service.endpoint_builder().name(name).add(subject).await.map_err(Unoffered)?;
-            let (door, errors) = (Arc::clone(&door), Arc::clone(&errors));
+            let (door, errors, serving) = (Arc::clone(&door), Arc::clone(&errors), serving.clone());
             endpoints.spawn(async move {
                 // Read at once: a subscription drops what waits too long. What is too much is refused inside.
                 while let Some(request) = requests.next().await {
-                    let (door, errors) = (Arc::clone(&door), Arc::clone(&errors));
-                    tokio::spawn(async move { serve(&door, endpoint, request, &errors).await });
+                    let (door, errors, serving) = (Arc::clone(&door), Arc::clone(&errors), serving.clone());
+                    tokio::spawn(async move {
+                        serve(&door, endpoint, request, &errors).await;
+                        drop(serving);
+                    });
                 }
             });
         }
-        Ok(Self { service, endpoints })
+        Ok(Self { door, service, endpoints, served })
     }
 
-    /// Takes no more requests; those that are being served go on.
+    /// Takes no more requests, and answers those that are being served: with how things stand, where they would wait for long.
     pub async fn close(mut self) {
         // Without a broker there is nobody to tell.
         self.service.stop().await.ok();
         self.endpoints.abort_all();
         while self.endpoints.join_next().await.is_some() {}
+        self.door.say_farewell();
+        if timeout(FAREWELL, self.served.recv()).await.is_err() {
+            tracing::warn!("some requests are left without an answer; their clients ask again");
+        }
     }
 }
 

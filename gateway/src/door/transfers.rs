@@ -20,6 +20,8 @@ use super::{Door, answer_of, asking::misunderstood};
 
 /// Transfers that are silent for so long are submitted again.
 const SUBMIT_AGAIN: Duration = Duration::from_millis(1_000);
+/// How long a door that closes waits to hear how the transfers stand that clients wait for.
+const FAREWELL: Duration = Duration::from_millis(1_000);
 /// About what the answer to one transfer of a batch takes, in bytes.
 const ANSWER_BYTES: usize = 512;
 /// The same in brief.
@@ -81,15 +83,26 @@ impl Door {
         let good: Vec<&Submit> = submits.iter().flatten().collect();
         self.outgoing.send(good.iter().map(|submit| self.message((*submit).clone())).collect(), trace);
         let mut left = Duration::from_millis(wait.ms);
-        while !waited.settled(left.min(SUBMIT_AGAIN)).await {
-            left = left.saturating_sub(SUBMIT_AGAIN);
-            if left.is_zero() {
-                break;
-            }
-            // However it stands: if the time is over before the end is known, that is the answer.
-            let again = |slot: usize| Submit { tell: told_at_once(wait.until), ..good[slot].clone() };
+        // However it stands: if the time is over before the end is known, that is the answer.
+        let again = |slot: usize| Submit { tell: told_at_once(wait.until), ..good[slot].clone() };
+        let submit_again = || {
             let silent = waited.unsettled().into_iter();
             self.outgoing.send(silent.map(|slot| self.message(again(slot))).collect(), trace);
+        };
+        loop {
+            let is_settled = tokio::select! {
+                is_settled = waited.settled(left.min(SUBMIT_AGAIN)) => is_settled,
+                () = self.closing() => {
+                    submit_again();
+                    waited.heard(FAREWELL).await;
+                    break;
+                }
+            };
+            left = left.saturating_sub(SUBMIT_AGAIN);
+            if is_settled || left.is_zero() {
+                break;
+            }
+            submit_again();
         }
         let mut stands = waited.into_stands().into_iter();
         let mut finish = |submit| self.finish(submit, stands.next().flatten());

@@ -38,11 +38,14 @@ pub(super) struct Group {
     slots: Mutex<Slots>,
     /// Signalled when every slot has what is waited for.
     settled: Notify,
+    /// Signalled when something is known of every slot.
+    heard: Notify,
 }
 
 struct Slots {
     stands: Vec<Slot>,
     unsettled: usize,
+    unheard: usize,
 }
 
 #[derive(Clone, Default)]
@@ -64,8 +67,8 @@ impl Waiting {
             return None;
         }
         let number = self.last.fetch_add(1, Relaxed);
-        let slots = Mutex::new(Slots { stands: vec![Slot::default(); size], unsettled: size });
-        let group = Arc::new(Group { number, until, slots, settled: Notify::new() });
+        let slots = Mutex::new(Slots { stands: vec![Slot::default(); size], unsettled: size, unheard: size });
+        let group = Arc::new(Group { number, until, slots, settled: Notify::new(), heard: Notify::new() });
         self.map(number).lock().insert(number, Arc::clone(&group));
         Some(Waited { waiting: Arc::clone(self), group, size })
     }
@@ -93,7 +96,7 @@ impl Waiting {
 impl Group {
     fn hear(&self, slot: usize, stands: Stands) {
         let mut slots = self.slots.lock();
-        let Slots { stands: all, unsettled } = &mut *slots;
+        let Slots { stands: all, unsettled, unheard } = &mut *slots;
         let Some(slot) = all.get_mut(slot) else { return };
         // Once a transfer is known to be recorded, an actor that is away or full can't make it unrecorded.
         let is_known = matches!(slot.stands, Some(Stands::Recorded(_)));
@@ -107,7 +110,11 @@ impl Group {
             Stands::Conflict(_) | Stands::Overloaded(_) | Stands::Unavailable(_) => true,
         };
         *unsettled -= usize::from(slot.is_settled);
+        *unheard -= usize::from(slot.stands.is_none());
         slot.stands = Some(stands);
+        if *unheard == 0 {
+            self.heard.notify_one();
+        }
         if *unsettled == 0 {
             self.settled.notify_one();
         }
@@ -138,6 +145,14 @@ impl Waited {
             return true;
         }
         tokio::time::timeout(within, self.group.settled.notified()).await.is_ok()
+    }
+
+    /// Waits until something is known of every slot, but no longer than this.
+    pub(super) async fn heard(&self, within: Duration) {
+        if self.group.slots.lock().unheard > 0 {
+            // If the time is over, that is as much as is known.
+            tokio::time::timeout(within, self.group.heard.notified()).await.ok();
+        }
     }
 
     /// The slots that do not have what is waited for.

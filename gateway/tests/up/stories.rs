@@ -1,6 +1,9 @@
 //! What a transfer's story says while a shard is stuck, and after; and what operators may do meanwhile.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
@@ -89,5 +92,38 @@ fn a_transfer_that_is_stuck_says_for_whom_it_waits_and_what_was_done_about_it_is
 
     let up = Up::start(folder.path(), &[]);
     assert_eq!(story(&up, id), ended, "a story is told the same for ever");
+    up.stop();
+}
+
+#[test]
+fn a_node_that_is_told_to_end_answers_whoever_waits_with_how_their_transfer_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let up = Up::start(folder.path(), &["--shards", "2", "--managers", "1"]);
+    for (id, kind) in [("s0:world", "external"), ("s1:bob", "customer")] {
+        up.person(&["account", "open", id, "--currency", "EUR", "--kind", kind]);
+    }
+    let holder = rusqlite::Connection::open(up.data().join("shards/s1.db")).unwrap();
+    holder.busy_timeout(BOUND).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let id = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5d";
+    let mut submit = remit();
+    let submit = submit.args(["--nats", up.url(), "--json", "transfer", "submit", "--id", id, "--from", "s0:world"]);
+    let submit = submit.args(["--to", "s1:bob", "--amount", "1", "--currency", "EUR", "--wait-ms", "60000"]);
+    let waiting = submit.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let until = Instant::now() + BOUND;
+    while up.json(&["transfer", "get", id]).1["status"] != "in_progress" {
+        assert!(Instant::now() < until, "it does not get on its way");
+    }
+    up.stop();
+    let answered = waiting.wait_with_output().unwrap();
+    let transfer: Value = serde_json::from_slice(&answered.stdout).unwrap_or_else(|_| panic!("{}", said(&answered)));
+    assert_eq!((&transfer["status"], &transfer["id"]), (&"in_progress".into(), &id.into()), "{}", said(&answered));
+
+    drop(holder);
+    let up = Up::start(folder.path(), &[]);
+    let until = Instant::now() + BOUND;
+    while up.json(&["transfer", "get", id]).1["status"] != "completed" {
+        assert!(Instant::now() < until, "it goes on by itself");
+    }
     up.stop();
 }
