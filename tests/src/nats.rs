@@ -117,8 +117,17 @@ impl NatsServer {
     }
 
     /// Stops it in its tracks: connections stay open, and nobody answers.
+    ///
+    /// # Panics
+    /// If it goes on all the same.
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
+        // The signal reaches one thread after the other, and what is sent at once would still be answered.
+        let until = Instant::now() + READY_WITHIN;
+        while !self.pid().is_none_or(stands_still) {
+            assert!(Instant::now() < until, "nats-server does not stand still");
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Lets it go on after [`freeze`](Self::freeze).
@@ -247,6 +256,14 @@ fn free_port() -> u16 {
     let mut random = (0..1_000).map(|_| first + u16::try_from(RandomState::new().hash_one(()) % count).unwrap_or(0));
     let free = random.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     free.expect("a machine does not use thousands of ports")
+}
+
+/// Whether every thread of a process is stopped.
+fn stands_still(pid: i32) -> bool {
+    let is_stopped = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    // A thread that has ended meanwhile has no state.
+    threads.flatten().all(|thread| fs::read_to_string(thread.path().join("stat")).map_or(true, is_stopped))
 }
 
 /// The server's program: the one that `REMIT_NATS_SERVER` names, else the first on `PATH` that is new enough, else where the
