@@ -464,6 +464,8 @@ pub struct Position {
     pub parked: u64,
     /// Transfers that ended since the actor started.
     pub ended: u64,
+    /// When the open transfer that began first was accepted (a manager's).
+    pub oldest: Option<Time>,
 }
 
 /// What an audit says of a shard's journal.

@@ -23,3 +23,4 @@ pub mod node;
 pub mod settings;
 pub mod space;
 pub mod supervision;
+pub mod traces;

@@ -12,6 +12,7 @@ use ::metrics::{Unit, counter, describe_counter, describe_gauge, gauge, with_loc
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use remit_actors::{
     bus::NodeBus,
+    durable::system_clock,
     guardian::{self, ChildStatus, State},
     message::{Address, Class},
     supervision::{Event, Sink},
@@ -119,6 +120,10 @@ fn describe() {
         ("remit_actor_queue_messages", "Messages that wait for an actor's next turn."),
         ("remit_transfers_open", "Transfers that have not ended, by manager."),
         ("remit_transfers_overdue", "Open transfers that take longer than they should, by manager."),
+        (
+            "remit_transfers_oldest_seconds",
+            "How long ago the open transfer that began first was accepted, by manager; 0: none is open.",
+        ),
         ("remit_transfers_parked", "Open transfers that need an operator, by manager."),
         (
             "remit_money_in_transit_minor_units",
@@ -165,6 +170,8 @@ fn set(actor: &ChildStatus, rising: &mut Rising) {
             for (what, count) in counts {
                 gauge!(what, "manager" => name.clone()).set(figure(count.into()));
             }
+            let age_ms = position.oldest.map_or(0, |oldest| (system_clock().0 - oldest.0).max(0));
+            gauge!("remit_transfers_oldest_seconds", "manager" => name.clone()).set(figure(age_ms.into()) / 1_000.0);
         }
         Address::Shard(_) | Address::Gateway(_) => {
             for (currency, transit) in &actor.position.totals {

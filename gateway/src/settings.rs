@@ -53,6 +53,8 @@ pub struct Settings {
     pub faults: Faults,
     /// What can be scraped of it.
     pub metrics: Metrics,
+    /// Where sampled transfers are traced to.
+    pub traces: Traces,
     /// What the node says about itself.
     pub log: Log,
 }
@@ -257,6 +259,14 @@ impl From<&Faults> for faults::Faults {
 pub struct Metrics {
     /// Where they are served; empty: nowhere. Read it by [`Metrics::address`].
     pub listen: String,
+}
+
+/// `[traces]`: where sampled transfers are traced to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traces {
+    /// The collector's address for traces; empty: nowhere.
+    pub endpoint: String,
 }
 
 /// `[log]`: what the node says about itself.

@@ -186,6 +186,7 @@ fn answers() -> Vec<AnswerBody> {
         overdue: 3,
         parked: 4,
         ended: 5,
+        oldest: Some(Time(-7)),
     };
     let legs = vec![
         (leg, State::Refused(Reason::AccountNotFound)),

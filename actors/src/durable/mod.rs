@@ -11,6 +11,7 @@ mod ending;
 mod entrance;
 mod lanes;
 mod pulse;
+pub mod traced;
 mod turns;
 
 use std::{mem, sync::Arc, time::Duration};

@@ -10,7 +10,7 @@ use std::{
 
 use remit_core::{id::Time, planted};
 
-use super::{Lanes, Room, said};
+use super::{Lanes, Room, said, traced};
 use crate::{
     bus::{Bus, Delivery, Receipt},
     frame::Frame,
@@ -56,8 +56,12 @@ impl Turns {
         if planted!(AcknowledgedBeforeCommit) {
             receipts.drain(..).for_each(Receipt::acknowledge);
         }
+        let began = traced::begins(frames);
         for (to, frame) in self.machine.turn(frames, now)? {
             self.bus.send(to, frame);
+        }
+        if let Some(began) = began {
+            traced::tell(self.machine.address(), frames, began);
         }
         receipts.into_iter().for_each(Receipt::acknowledge);
         Ok(())

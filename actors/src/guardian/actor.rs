@@ -46,6 +46,7 @@ pub(super) struct Ward {
     pub(super) life: Life,
     pulse: Arc<Pulse>,
     stuck: bool,
+    overdue: u64,
 }
 
 /// What a child is about.
@@ -81,6 +82,7 @@ impl Guardian {
             life: Life::Down("not yet started".into()),
             pulse: Arc::default(),
             stuck: false,
+            overdue: 0,
         };
         let wards = children.into_iter().zip(entrances).map(ward).collect();
         Ok(Self { options, bus, board, arbiters, wards, born: Instant::now(), draining: None, watch })
@@ -160,12 +162,19 @@ impl Guardian {
         });
     }
 
-    /// Looks whose turn takes too long.
+    /// Looks whose turn takes too long, and whose transfers.
     fn check_pulses(&mut self) {
         for no in 0..self.wards.len() {
             let stuck_ms = self.options.stuck_ms;
             let ward = &mut self.wards[no];
             let at_work = matches!(ward.life, Life::Starting | Life::Up(_) | Life::Draining);
+            let overdue = ward.pulse.position().overdue;
+            match (mem::replace(&mut ward.overdue, overdue), overdue) {
+                (0, 1..) => self.tell(no, Step::Overdue { transfers: overdue }),
+                (1.., 0) => self.tell(no, Step::InTime),
+                _ => {}
+            }
+            let ward = &mut self.wards[no];
             let stuck = ward.pulse.busy_ms().filter(|turn_ms| at_work && *turn_ms >= stuck_ms);
             let was = mem::replace(&mut ward.stuck, stuck.is_some());
             match (was, stuck) {

@@ -273,12 +273,13 @@ impl<T: TransferTables> Manager<T> {
             // Not all can have their turn in this second: whoever has waited longest comes first, so that nobody starves.
             due.sort_by_cached_key(|id| self.open.get(id).map(|open| open.try_at));
         }
-        let mut overdue = (0_u64, None);
+        let mut late = (0_u64, None);
         for id in due {
             let Some(open) = self.open.get_mut(&id) else { continue };
             if !open.is_told_overdue && open.is_overdue(now, self.options.overdue_ms) {
                 open.is_told_overdue = true;
-                overdue = (overdue.0 + 1, overdue.1.or(Some(id)));
+                late.0 += 1;
+                late.1.get_or_insert(id);
             }
             if open.transfer.parked().is_some() {
                 continue;
@@ -307,7 +308,7 @@ impl<T: TransferTables> Manager<T> {
             }
         }
         // One line for all of them: where a shard is away, they are many.
-        if let (count, Some(id)) = overdue {
+        if let (count, Some(id)) = late {
             tracing::warn!(manager = self.no.0, transfers = count, transfer = %id, "transfers take too long; one of them is named");
         }
         Ok(())
@@ -409,6 +410,7 @@ impl<T: TransferTables> Machine for Manager<T> {
             .values()
             .take_while(|id| self.open.get(id).is_some_and(|open| open.is_overdue(self.now, self.options.overdue_ms)))
             .count();
+        let oldest = self.by_begin.values().next().and_then(|id| self.open.get(id));
         Position {
             epoch: self.register.head().epoch,
             seq: self.register.head().seq,
@@ -417,6 +419,7 @@ impl<T: TransferTables> Machine for Manager<T> {
             overdue: count(overdue),
             parked: count(self.parked + self.unreadable.len()),
             ended: self.ended,
+            oldest: oldest.map(|open| open.transfer.start().accepted_at),
         }
     }
 

@@ -159,6 +159,13 @@ pub enum Step {
     },
     /// That turn is over.
     Unstuck,
+    /// Transfers take too long; there were none.
+    Overdue {
+        /// How many, at this moment.
+        transfers: u64,
+    },
+    /// None does any more.
+    InTime,
     /// It was told to end, and had taken all that waited.
     Drained,
 }
@@ -177,6 +184,8 @@ impl Step {
             Self::Quarantined { .. } => "quarantined",
             Self::Stuck { .. } => "stuck",
             Self::Unstuck => "unstuck",
+            Self::Overdue { .. } => "overdue",
+            Self::InTime => "in_time",
             Self::Drained => "drained",
         }
     }
@@ -222,6 +231,8 @@ impl Event {
             Step::Quarantined { why, retry_ms } => error!(node, actor, generation, why, retry_ms, "actor quarantined"),
             Step::Stuck { turn_ms } => error!(node, actor, generation, turn_ms, "actor stuck in a turn"),
             Step::Unstuck => info!(node, actor, generation, "actor no longer stuck"),
+            Step::Overdue { transfers } => warn!(node, actor, generation, transfers, "transfers take too long"),
+            Step::InTime => info!(node, actor, generation, "no transfer takes too long any more"),
             Step::Drained => info!(node, actor, generation, "actor drained"),
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst},
         mpsc::channel,
     },
     time::Duration,
@@ -251,6 +251,23 @@ fn a_stuck_actor_is_noticed_and_so_is_its_going_on() {
     pause.go_on();
     node.step("s0", |step| (*step == Step::Unstuck).then_some(()));
     assert_eq!(node.handle.status()[0].state, State::Up);
+}
+
+#[test]
+fn transfers_that_take_too_long_are_told_of_once_and_so_is_that_none_does_any_more() {
+    let overdue = Arc::new(AtomicU64::new(0));
+    let (counted, wake_at) = (Arc::clone(&overdue), Arc::new(AtomicI64::new(0)));
+    // Always due, so that it takes a turn each time that it looks at the clock.
+    let m0 =
+        child("m0", move |_| Ok(Toy { overdue: Arc::clone(&counted), ..Toy::idle().waking(Arc::clone(&wake_at)) }));
+    let node = Node::with(vec![m0], |options| options.stuck_ms = 40);
+    node.up("m0");
+    for _ in 0..2 {
+        overdue.store(3, SeqCst);
+        node.step("m0", |step| (*step == Step::Overdue { transfers: 3 }).then_some(()));
+        overdue.store(0, SeqCst);
+        node.step("m0", |step| (*step == Step::InTime).then_some(()));
+    }
 }
 
 #[test]

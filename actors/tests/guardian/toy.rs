@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering::SeqCst},
+        atomic::{AtomicI64, AtomicU64, Ordering::SeqCst},
         mpsc::{Receiver, Sender, channel},
     },
     time::Duration,
@@ -41,12 +41,14 @@ pub(crate) struct Toy {
     /// When it wants a turn, in milliseconds since 1970.
     pub(crate) wake_at: Arc<AtomicI64>,
     pub(crate) turns: u64,
+    /// How many of its transfers take too long.
+    pub(crate) overdue: Arc<AtomicU64>,
 }
 
 impl Toy {
     pub(crate) fn new(turn: impl FnMut(&[Frame], Time) -> Turned + Send + 'static) -> Self {
         let wake_at = Arc::new(AtomicI64::new(NEVER));
-        Self { address: shard(0), open: 0, turn: Box::new(turn), wake_at, turns: 0 }
+        Self { address: shard(0), open: 0, turn: Box::new(turn), wake_at, turns: 0, overdue: Arc::default() }
     }
 
     /// The same, which wants its turns when this says.
@@ -76,7 +78,7 @@ impl Machine for Toy {
     }
 
     fn position(&self) -> Position {
-        Position { seq: Seq(self.turns), ..Position::default() }
+        Position { seq: Seq(self.turns), overdue: self.overdue.load(SeqCst), ..Position::default() }
     }
 
     fn recovered(&self) -> u64 {

@@ -56,7 +56,7 @@ pub struct Event {
     #[serde(with = "time")]
     pub at: Time,
     /// What, in one word: `started`, `lease_won`, `recovered`, `failed`, `lease_lost`, `restarting`, `quarantined`, `stuck`,
-    /// `unstuck` or `drained`.
+    /// `unstuck`, `overdue`, `in_time` or `drained`.
     pub event: String,
     /// The node that the actor is on.
     pub node: String,
@@ -89,6 +89,9 @@ pub struct Event {
     /// How long its turn has taken so far, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn_ms: Option<u64>,
+    /// How many of a manager's transfers take too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overdue: Option<u64>,
 }
 
 /// The stream that keeps a deployment's events.

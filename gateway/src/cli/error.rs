@@ -33,6 +33,9 @@ pub(super) enum Error {
     /// A node that could not start.
     #[error(transparent)]
     Node(#[from] node::Error),
+    /// Traces that can't be exported.
+    #[error(transparent)]
+    Traces(#[from] crate::traces::Unusable),
     /// A PostgreSQL to compare with that could not be measured.
     #[error(transparent)]
     Against(#[from] bench::AgainstError),
@@ -63,6 +66,7 @@ impl Error {
             | Self::InDoubt { .. }
             | Self::Import(_)
             | Self::Node(_)
+            | Self::Traces(_)
             | Self::Against(_)
             | Self::Write { .. }
             | Self::Output(_)

@@ -1,6 +1,6 @@
 //! `remit up`: one node with every role, until it is told to end.
 
-use std::{path::PathBuf, process};
+use std::{path::PathBuf, process, time::Duration};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
@@ -17,7 +17,11 @@ use crate::{
     log,
     node::{Node, Start},
     settings::Flag,
+    traces::Traces,
 };
+
+/// How long the last traces may take when the node ends.
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 /// What it takes.
 #[derive(Debug, clap::Args)]
@@ -102,7 +106,12 @@ impl Shape {
 
 pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
     let resolved = session.settings(args.flags())?;
-    log::start(&resolved.settings.log);
+    let endpoint = &resolved.settings.traces.endpoint;
+    let traces = match endpoint.is_empty() {
+        true => None,
+        false => Some(Traces::start(endpoint, &resolved.settings.node.name_or_host())?),
+    };
+    log::start_with(&resolved.settings.log, traces.as_ref().map(Traces::layer));
     let mut stop = Stop::listen()?;
     let node = tokio::select! {
         node = Box::pin(Node::start(&resolved, Start { create: args.create, ..Start::default() })) => node?,
@@ -118,6 +127,9 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
     tokio::select! {
         drained = Box::pin(node.drain()) => info!("{drained}"),
         () = stop.asked() => info!("told to end at once"),
+    }
+    if let Some(traces) = traces {
+        traces.flush(FLUSH_WITHIN).await;
     }
     Ok(Exit::CameTrue)
 }

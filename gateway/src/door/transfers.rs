@@ -1,9 +1,15 @@
 //! Transfers: submit, submit a batch, get, list.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use remit_actors::message::{
-    Address, AnswerBody, Filter, LegWord, Message, Progress, Question, Stands, Status, Submit, Tell, TraceContext,
+use remit_actors::{
+    durable::traced::Span,
+    message::{
+        Address, AnswerBody, Filter, LegWord, Message, Progress, Question, Stands, Status, Submit, Tell, TraceContext,
+    },
 };
 use remit_api::{
     Error, batch,
@@ -36,14 +42,22 @@ struct Submitted {
 impl Door {
     pub(super) async fn submit(&self, request: SubmitRequest, trace: Option<TraceContext>) -> Result<Transfer, Error> {
         let submit::Submit { draft, wait } = request.check(&self.currencies)?;
-        let mut results = self.run(vec![Ok(draft)], wait, trace).await;
+        let (id, span) = (draft.id, trace.map(|parent| Span::within(parent, "submit", "gateway", SystemTime::now())));
+        let mut results = self.run(vec![Ok(draft)], wait, span.map(|span| span.context())).await;
+        if let Some(span) = span {
+            span.tell(Some(id));
+        }
         let lost = || Err(Error::unavailable("the transfer got lost at the door; send it again"));
         results.pop().unwrap_or_else(lost).map(|submitted| self.transfer_of_submit(submitted))
     }
 
     pub(super) async fn submit_batch(&self, request: &[u8], trace: Option<TraceContext>) -> Result<Vec<u8>, Error> {
         let batch::Batch { transfers, wait, answer: detail } = batch::read(request, &self.currencies)?;
-        let submitted = self.run(transfers, wait, trace).await.into_iter();
+        let span = trace.map(|parent| Span::within(parent, "submit_batch", "gateway", SystemTime::now()));
+        let submitted = self.run(transfers, wait, span.map(|span| span.context())).await.into_iter();
+        if let Some(span) = span {
+            span.tell(None);
+        }
         match detail {
             Detail::Full => {
                 let full = |submitted| self.transfer_of_submit(submitted);

@@ -45,6 +45,12 @@ const LISTEN: Rule = Rule::Text {
     fits: |text| text.is_empty() || text.parse::<SocketAddr>().is_ok(),
     shown: true,
 };
+/// Where traces go.
+const ENDPOINT: Rule = Rule::Text {
+    allowed: "empty, or an address such as http://127.0.0.1:4318/v1/traces",
+    fits: |text| text.is_empty() || text.strip_prefix("http://").is_some_and(|rest| !rest.is_empty()),
+    shown: true,
+};
 /// A currency's number of decimals.
 const DECIMALS: Rule = Rule::Whole(0, 18);
 
@@ -110,6 +116,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("faults.slow_ms_max", Rule::Whole(1, 600_000)),
     ("faults.kill_actor_every_ms", Rule::Whole(0, 86_400_000)),
     ("metrics.listen", LISTEN),
+    ("traces.endpoint", ENDPOINT),
     ("log.level", FILTER),
     ("log.format", Rule::OneOf(&["auto", "text", "json"])),
 ];

@@ -77,7 +77,7 @@ fn what_is_no_setting_is_refused_with_its_source_and_what_there_is() {
         refusal("[deployment]\nshard = 4\n", &[], &[]),
         "file mine.toml: there is no setting `deployment.shard`; [deployment] has name, shards, managers"
     );
-    let sections = "the sections are deployment, node, nats, bus, loop, store, transfers, supervision, faults, metrics, log, currencies";
+    let sections = "the sections are deployment, node, nats, bus, loop, store, transfers, supervision, faults, metrics, traces, log, currencies";
     assert_eq!(refusal("shards = 4\n", &[], &[]), format!("file mine.toml: there is no setting `shards`; {sections}"));
     assert_eq!(
         refusal("", &[("REMIT__BROKER__URL", "x")], &[]),
@@ -117,6 +117,10 @@ fn what_is_out_of_range_or_of_another_type_is_refused_with_its_source_and_what_i
         (
             "[metrics]\nlisten = ':9464'",
             "`metrics.listen` can't be \":9464\"; allowed: empty, or an address such as 127.0.0.1:9464",
+        ),
+        (
+            "[traces]\nendpoint = 'localhost:4318'",
+            "`traces.endpoint` can't be \"localhost:4318\"; allowed: empty, or an address such as http://127.0.0.1:4318/v1/traces",
         ),
         ("[log]\nformat = 'xml'", "`log.format` can't be \"xml\"; allowed: auto, text or json"),
         ("[log]\nlevel = 'remit=loud'", "`log.level` can't be \"remit=loud\"; allowed: a log filter"),

@@ -16,13 +16,14 @@ pub(super) fn of(event: &Event) -> Body {
         ..Body::default()
     };
     match step {
-        Step::Started | Step::LeaseWon | Step::LeaseLost | Step::Unstuck | Step::Drained => base,
+        Step::Started | Step::LeaseWon | Step::LeaseLost | Step::Unstuck | Step::InTime | Step::Drained => base,
         Step::Recovered { open, took_ms } => Body { open: Some(*open), took_ms: Some(*took_ms), ..base },
         Step::Failed { how, why, in_hand } => {
             Body { reason: Some(why.clone()), how: Some(how.as_str().to_owned()), transfer: in_hand.clone(), ..base }
         }
         Step::Restarting { attempt, delay_ms } => Body { attempt: Some(*attempt), delay_ms: Some(*delay_ms), ..base },
         Step::Quarantined { why, retry_ms } => Body { reason: Some(why.clone()), delay_ms: Some(*retry_ms), ..base },
+        Step::Overdue { transfers } => Body { overdue: Some(*transfers), ..base },
         Step::Stuck { turn_ms } => Body { turn_ms: Some(*turn_ms), ..base },
     }
 }
@@ -59,6 +60,8 @@ mod tests {
             ),
             (Step::Stuck { turn_ms: 10_001 }, "stuck", r#""reason":null,"turn_ms":10001"#),
             (Step::Unstuck, "unstuck", r#""reason":null"#),
+            (Step::Overdue { transfers: 3 }, "overdue", r#""reason":null,"overdue":3"#),
+            (Step::InTime, "in_time", r#""reason":null"#),
             (Step::Drained, "drained", r#""reason":null"#),
         ];
         for (step, word, rest) in table {

@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "two groups of tests share it, and each uses a part")]
 mod stage;
 mod stories;
+mod traces;
 
 use std::{env, path::Path, process::Command};
 

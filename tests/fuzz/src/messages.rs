@@ -245,6 +245,7 @@ impl Choices<'_> {
             overdue: self.number(),
             parked: self.number(),
             ended: self.number(),
+            oldest: self.maybe(Self::time),
         }
     }
 

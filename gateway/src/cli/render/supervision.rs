@@ -16,8 +16,8 @@ enum Mood {
 
 fn mood(event: &Event) -> Mood {
     match event.event.as_str() {
-        "recovered" | "unstuck" => Mood::Good,
-        "restarting" => Mood::Between,
+        "recovered" | "unstuck" | "in_time" => Mood::Good,
+        "restarting" | "overdue" => Mood::Between,
         "failed" | "quarantined" | "lease_lost" | "stuck" => Mood::Bad,
         _ => Mood::Plain,
     }
@@ -64,7 +64,7 @@ pub(in crate::cli) fn line(event: &Event) -> String {
 
 /// What there is to say beside the word, in a few words more.
 pub(in crate::cli) fn what(event: &Event) -> String {
-    let Event { reason, how: _, transfer, attempt, delay_ms, open, took_ms, turn_ms, .. } = event;
+    let Event { reason, how: _, transfer, attempt, delay_ms, open, took_ms, turn_ms, overdue, .. } = event;
     let parts = [
         reason.as_ref().map(|reason| reason.lines().collect::<Vec<_>>().join(" ")),
         transfer.as_ref().map(|transfer| format!("over transfer {transfer}")),
@@ -73,6 +73,7 @@ pub(in crate::cli) fn what(event: &Event) -> String {
         open.map(|open| format!("{open} open")),
         took_ms.map(|ms| format!("took {ms} ms")),
         turn_ms.map(|ms| format!("for {ms} ms so far")),
+        overdue.map(|transfers| format!("{transfers} transfers take too long")),
         event.epoch.filter(|_| event.event == "lease_won").map(|epoch| format!("epoch {}", epoch.0)),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
