@@ -16,7 +16,7 @@ use remit_core::{
     money::{Amount, Currency, Direction},
     protocol::Protocol,
     reason::Reason,
-    transfer::{LegSpec, Outcome, Start},
+    transfer::{LegSpec, Outcome, Parked, Start},
 };
 use serde::{Deserialize, Serialize};
 
@@ -167,6 +167,8 @@ pub struct Progress {
     pub settled_at: Option<Time>,
     /// Whether it takes too long.
     pub overdue: bool,
+    /// Why it is parked, if it is.
+    pub parked: Option<Parked>,
 }
 
 /// A transfer's status in the contract.

@@ -77,6 +77,7 @@ fn progress(status: Status) -> Progress {
         deadline_at: Time(2),
         settled_at: Some(Time(-3)),
         overdue: true,
+        parked: Some(Parked::Misfit(LegNo(3))),
     }
 }
 

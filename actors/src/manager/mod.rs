@@ -251,6 +251,7 @@ impl<T: TransferTables> Manager<T> {
                         deadline_at: transfer.start().deadline_at,
                         settled_at: Some(self.now),
                         overdue: false,
+                        parked: None,
                     };
                     for (gateway, ticket) in open.watchers {
                         let standing = Standing { id, ticket, stands: Stands::Recorded(progress.clone()) };

@@ -99,6 +99,7 @@ impl Open {
             deadline_at: transfer.start().deadline_at,
             settled_at: None,
             overdue: self.is_overdue(now, overdue_ms),
+            parked: transfer.parked(),
         }
     }
 }

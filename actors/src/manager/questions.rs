@@ -5,7 +5,7 @@ use std::sync::Arc;
 use remit_core::{
     id::{AccountId, Time, TransferId},
     planted,
-    transfer::Start,
+    transfer::{Parked, Start},
 };
 
 use super::{Manager, count, open::Open};
@@ -157,6 +157,7 @@ pub(super) fn recorded_progress(start: &Start, recorded: &Recorded) -> Progress 
             deadline_at,
             settled_at: Some(*at),
             overdue: false,
+            parked: None,
         },
         None => Progress {
             status: if recorded.parked.is_some() { Status::Parked } else { Status::Accepted },
@@ -166,6 +167,7 @@ pub(super) fn recorded_progress(start: &Start, recorded: &Recorded) -> Progress 
             deadline_at,
             settled_at: None,
             overdue: false,
+            parked: recorded.parked,
         },
     }
 }
@@ -184,5 +186,6 @@ pub(super) fn unreadable_progress() -> Progress {
         deadline_at: Time(0),
         settled_at: None,
         overdue: true,
+        parked: Some(Parked::Unreadable),
     }
 }

@@ -41,6 +41,9 @@ pub struct Transfer {
     pub settled_at: Option<Time>,
     /// Whether it takes longer than it should.
     pub overdue: bool,
+    /// Why it is parked; not there unless it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Arc<str>>,
 }
 
 /// A leg of a transfer.

@@ -273,6 +273,7 @@ pub(crate) fn transfer_of(
         deadline_at: progress.deadline_at,
         settled_at: progress.settled_at,
         overdue: progress.overdue,
+        parked: progress.parked.map(|why| why.to_string().into()),
     }
 }
 

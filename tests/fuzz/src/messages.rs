@@ -3,16 +3,17 @@
 use remit_actors::{
     frame::Frame,
     message::{
-        Address, Answer, AnswerBody, Ask, ChangeAccount, Class, Filter, JournalState, LegWord, Message, Position,
-        Posting, Progress, Question, Standing, Stands, Status, Submit, Tell, TraceContext,
+        Address, Answer, AnswerBody, Ask, ChangeAccount, Class, Filter, JournalState, LegWord, Message, Operate,
+        Position, Posting, Progress, Question, Standing, Stands, Status, Submit, Tell, TraceContext,
     },
 };
 use remit_core::{
     audit::{RowLeg, ShardView},
     id::Epoch,
     leg::{Command, Reply, Terms},
+    operator::{Action, Order},
     protocol::route::Route,
-    transfer::{LegSpec, Start},
+    transfer::{LegSpec, Parked, Start},
 };
 
 use crate::choices::Choices;
@@ -140,6 +141,11 @@ impl Choices<'_> {
         }
     }
 
+    fn parked(&mut self) -> Parked {
+        let leg = self.leg().leg;
+        *self.one_of(&[Parked::Misfit(leg), Parked::Contradiction(leg), Parked::Unreadable, Parked::Panicked])
+    }
+
     fn progress(&mut self) -> Progress {
         Progress {
             status: self.status(),
@@ -149,13 +155,14 @@ impl Choices<'_> {
             deadline_at: self.time(),
             settled_at: self.maybe(Self::time),
             overdue: self.yes(),
+            parked: self.maybe(Self::parked),
         }
     }
 
     /// A question of any kind.
     pub fn question(&mut self) -> Question {
         let limit = |c: &mut Self| u32::try_from(c.number() & u64::from(u32::MAX)).unwrap_or_default();
-        match self.below(12) {
+        match self.below(14) {
             0 => Question::ChangeAccount(self.change_account()),
             1 => Question::CloseAccount(self.change_account(), self.number()),
             2 => Question::Account(self.account()),
@@ -185,6 +192,13 @@ impl Choices<'_> {
                 before: self.maybe(Self::seq),
                 limit: limit(self),
             }),
+            11 => Question::Story(self.transfer()),
+            12 => {
+                let action = *self.one_of(&Action::ALL);
+                let order = Order { action, by: self.text(), why: self.text() };
+                let legs = self.some(3, Self::row_leg);
+                Question::Operate(Operate { id: self.transfer(), order, legs, number: self.number() })
+            }
             _ => Question::OpenOn { account: self.account(), closing: self.seq() },
         }
     }
@@ -249,15 +263,16 @@ impl Choices<'_> {
         }
     }
 
+    fn row_leg(&mut self) -> RowLeg {
+        let (id, state) = (self.leg(), self.state());
+        RowLeg { id, state, direction: self.direction(), amount: self.amount(), currency: self.currency() }
+    }
+
     fn view(&mut self) -> ShardView {
-        let row = |c: &mut Self| {
-            let (id, state) = (c.leg(), c.state());
-            RowLeg { id, state, direction: c.direction(), amount: c.amount(), currency: c.currency() }
-        };
         ShardView {
             totals: self.some(2, |c| (c.currency(), c.transit())),
             legs: self.some(3, |c| (c.leg(), c.state())),
-            by_rows: self.some(2, row),
+            by_rows: self.some(2, Self::row_leg),
         }
     }
 

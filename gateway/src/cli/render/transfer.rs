@@ -15,7 +15,7 @@ pub(in crate::cli) fn card(transfer: &Transfer, currencies: &Currencies) -> Stri
     let card = super::card([
         ("transfer", Cell::new(transfer.id)),
         ("status", status(transfer.status)),
-        ("reason", or_dash(transfer.reason.map(remit_core::reason::Reason::as_str))),
+        ("reason", or_dash(reason(transfer))),
         ("protocol", Cell::new(transfer.protocol)),
         ("memo", or_dash(transfer.memo.as_deref())),
         ("accepted", Cell::new(time::format(transfer.accepted_at))),
@@ -49,7 +49,7 @@ pub(in crate::cli) fn list(transfers: &[Transfer], currencies: &Currencies) -> S
         table.add_row([
             Cell::new(transfer.id),
             status(transfer.status),
-            or_dash(transfer.reason.map(remit_core::reason::Reason::as_str)),
+            or_dash(reason(transfer)),
             Cell::new(transfer.protocol),
             Cell::new(side(transfer, Direction::Debit)),
             Cell::new(side(transfer, Direction::Credit)),
@@ -60,6 +60,11 @@ pub(in crate::cli) fn list(transfers: &[Transfer], currencies: &Currencies) -> S
         ]);
     }
     text(&table)
+}
+
+/// Why it did not complete, or why it is parked.
+fn reason(transfer: &Transfer) -> Option<&str> {
+    transfer.reason.map(remit_core::reason::Reason::as_str).or(transfer.parked.as_deref())
 }
 
 /// How far a transfer is.
