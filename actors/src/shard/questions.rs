@@ -19,6 +19,7 @@ use crate::{
     store::{
         Error,
         books::ShardTables,
+        journal::writer,
         row::{LegEntry, Row, ShardEntry},
     },
 };
@@ -89,11 +90,13 @@ impl<T: ShardTables> Shard<T> {
 
     /// What is recorded of a transfer's legs here.
     fn story(&mut self, transfer: TransferId) -> Result<Story, Error> {
-        let told = self.books.story_of(transfer)?.into_iter().filter_map(|(row, epoch, node)| match row.entry {
+        let (rows, claims) = self.books.story_of(transfer)?;
+        let told = rows.into_iter().filter_map(|row| match row.entry {
             ShardEntry::Leg(LegEntry { id, state, terms, after, repeats, .. }) => {
                 let Terms { account, direction, amount, currency, .. } = terms;
                 let balance = after.map(|after| after.posted);
                 let leg = LegTold { leg: id.leg, state, account, direction, amount, currency, balance, repeats };
+                let (epoch, node) = writer(&claims, row.seq);
                 Some(Told { seq: row.seq, at: row.at, epoch, node, what: What::Leg(leg) })
             }
             _ => None,

@@ -4,12 +4,12 @@
 //! forgotten (R2), then it is applied here. Opening applies the same rows through the same function. Balances go to their
 //! table in bulk, with the position that they stand for, every `flush_rows` rows.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use remit_core::{
     account::Account,
     audit::RowLeg,
-    id::{AccountId, Epoch, LegId, PartitionNo, Seq, Time, TransferId},
+    id::{AccountId, LegId, PartitionNo, Seq, Time, TransferId},
     ledger::{Entry, Transit},
     leg::{Leg, State, Terms},
     mark::{LowWater, OpenDebit, OpenDebits},
@@ -25,7 +25,7 @@ pub use self::accounts::Place;
 use self::{accounts::Accounts, beyond::Beyond};
 use super::{
     Error,
-    journal::{Head, Journal, Log, corrupt, writer},
+    journal::{Claim, Head, Journal, Log, corrupt},
     recent::Recent,
     row::{AccountEntry, AccountRecord, LegEntry, Row, ShardEntry},
 };
@@ -473,13 +473,12 @@ impl<T: ShardTables> Books<T> {
         Ok(states(&self.log.tables.rows_of(transfer)?).collect())
     }
 
-    /// All rows of a transfer's legs in this shard, in order, each with its writer; of the last row of each leg, what memory
-    /// has counted since is added.
+    /// All rows of a transfer's legs in this shard, in order, and all claims of the database; of the last row of each leg, what
+    /// memory has counted since is added.
     ///
     /// # Errors
     /// The database failed.
-    pub fn story_of(&mut self, transfer: TransferId) -> Result<Vec<(Row<ShardEntry>, Epoch, Arc<str>)>, Error> {
-        let claims = self.log.tables.claims()?;
+    pub fn story_of(&mut self, transfer: TransferId) -> Result<(Vec<Row<ShardEntry>>, Vec<Claim>), Error> {
         let mut rows = self.log.tables.rows_of(transfer)?;
         rows.sort_by_key(|row| row.seq);
         for row in &mut rows {
@@ -489,11 +488,7 @@ impl<T: ShardTables> Books<T> {
                 leg.repeats = self.repeats(leg.id);
             }
         }
-        let told = rows.into_iter().map(|row| {
-            let (epoch, node) = writer(&claims, row.seq);
-            (row, epoch, node)
-        });
-        Ok(told.collect())
+        Ok((rows, self.log.tables.claims()?))
     }
 
     /// A transfer's legs in this shard as their last rows have them, for want of a start record (R11).
