@@ -1,16 +1,30 @@
 //! What a transfer's story says while a shard is stuck, and after; and what operators may do meanwhile.
 
 use std::{
+    path::Path,
     process::Stdio,
     time::{Duration, Instant},
 };
 
+use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::stage::{Up, remit, said};
 
 /// A bound for what should take a few seconds.
 const BOUND: Duration = Duration::from_secs(60);
+
+/// A node with an account in each of two shards, and whoever holds the second shard's database: none of its turns comes to an end.
+fn held(folder: &Path) -> (Up, Connection) {
+    let up = Up::start(folder, &["--shards", "2", "--managers", "1"]);
+    for (id, kind) in [("s0:world", "external"), ("s1:bob", "customer")] {
+        up.person(&["account", "open", id, "--currency", "EUR", "--kind", kind]);
+    }
+    let holder = Connection::open(up.data().join("shards/s1.db")).unwrap();
+    holder.busy_timeout(BOUND).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    (up, holder)
+}
 
 fn story(up: &Up, id: &str) -> Value {
     let (status, story) = up.json(&["transfer", "explain", id]);
@@ -25,14 +39,7 @@ fn words(story: &Value) -> Vec<&str> {
 #[test]
 fn a_transfer_that_is_stuck_says_for_whom_it_waits_and_what_was_done_about_it_is_told_for_ever() {
     let folder = tempfile::tempdir().unwrap();
-    let up = Up::start(folder.path(), &["--shards", "2", "--managers", "1"]);
-    for (id, kind) in [("s0:world", "external"), ("s1:bob", "customer")] {
-        up.person(&["account", "open", id, "--currency", "EUR", "--kind", kind]);
-    }
-    // Somebody holds the second shard's database: none of its turns comes to an end.
-    let holder = rusqlite::Connection::open(up.data().join("shards/s1.db")).unwrap();
-    holder.busy_timeout(BOUND).unwrap();
-    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (up, holder) = held(folder.path());
     let id = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
     let submit = ["transfer", "submit", "--id", id, "--from", "s0:world", "--to", "s1:bob", "--amount", "10.50"];
     let (_, transfer) =
@@ -98,13 +105,7 @@ fn a_transfer_that_is_stuck_says_for_whom_it_waits_and_what_was_done_about_it_is
 #[test]
 fn a_node_that_is_told_to_end_answers_whoever_waits_with_how_their_transfer_stands() {
     let folder = tempfile::tempdir().unwrap();
-    let up = Up::start(folder.path(), &["--shards", "2", "--managers", "1"]);
-    for (id, kind) in [("s0:world", "external"), ("s1:bob", "customer")] {
-        up.person(&["account", "open", id, "--currency", "EUR", "--kind", kind]);
-    }
-    let holder = rusqlite::Connection::open(up.data().join("shards/s1.db")).unwrap();
-    holder.busy_timeout(BOUND).unwrap();
-    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (up, holder) = held(folder.path());
     let id = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5d";
     let mut submit = remit();
     let submit = submit.args(["--nats", up.url(), "--json", "transfer", "submit", "--id", id, "--from", "s0:world"]);
