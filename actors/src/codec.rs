@@ -1,9 +1,9 @@
-//! Frames and stored values as bytes: the only file that names bincode.
+//! Frames as bytes: the only file that names bincode.
 //!
 //! A frame is one version byte, then its fields in bincode's standard layout: integers, lengths, and enum variants in the
 //! order of their declaration in one byte up to 250, in three, five, nine or seventeen if they are greater. So a field or
 //! variant that is added, taken out or moved changes the format and needs a new version; the golden bytes below show when that
-//! happens. A value alone is in bincode's legacy layout, with integers of fixed size. (Journals are lines of text: `store/line`.)
+//! happens. (Journals are lines of text: `store/line`.)
 //!
 //! Bytes come from a broker that is trusted with nothing: decoding refuses what is oversized, cut off, of an unknown version
 //! or longer than its frame, and never allocates more than a small multiple of what it was given, beside what a list's or a
@@ -11,19 +11,18 @@
 //! before the text is there.
 
 use bincode::{
-    config::{self, Config, Configuration, Fixint, Limit, LittleEndian, Varint},
+    config::{self, Configuration, Limit, LittleEndian, Varint},
     enc::write::Writer,
     error::{DecodeError, EncodeError},
     serde::{borrow_decode_from_slice, encode_into_writer},
 };
 use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
 
 use crate::frame::Frame;
 
 /// The format that this version of Remit writes, and the only one that it reads.
 pub const VERSION: u8 = 3;
-/// The most bytes that are read as one frame or one value: 8 MiB, the largest payload that a NATS server is advised to
+/// The most bytes that are read as one frame: 8 MiB, the largest payload that a NATS server is advised to
 /// take. Writing is not limited here: the bus splits frames long before.
 pub const BYTES_MAX: usize = 8 << 20;
 
@@ -36,7 +35,7 @@ const ROOM_MAX: usize = 16 * BYTES_MAX;
 /// What a message of usual size takes; only a first guess for the buffer.
 const MESSAGE_BYTES_GUESS: usize = 64;
 
-/// Why bytes are not a frame, or not the value that was asked for.
+/// Why bytes are not a frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// There is nothing, not even a version.
@@ -76,7 +75,8 @@ pub enum Error {
 pub fn encode(frame: &Frame) -> Bytes {
     let mut out = Out(Vec::with_capacity(64 + frame.messages.len() * MESSAGE_BYTES_GUESS));
     out.0.push(VERSION);
-    write(frame, &mut out, FRAME);
+    encode_into_writer(frame, &mut out, LAYOUT)
+        .expect("memory takes all bytes, and every sequence here knows its length");
     out.0.into()
 }
 
@@ -85,54 +85,20 @@ pub fn encode(frame: &Frame) -> Bytes {
 /// # Errors
 /// Bytes that are not exactly one frame of this version.
 pub fn decode(bytes: &[u8]) -> Result<Frame, Error> {
-    match bytes.split_first() {
-        None => Err(Error::Empty),
-        Some((&VERSION, body)) => read(body, FRAME, SMALL_FRAME),
-        Some((&found, _)) => Err(Error::UnknownVersion { found }),
-    }
-}
-
-/// A value's bytes, the same for equal values. They bear no version; whoever keeps them says which format they are in.
-#[must_use]
-pub fn encode_value<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    let mut out = Out(Vec::with_capacity(MESSAGE_BYTES_GUESS));
-    write(value, &mut out, VALUE);
-    out.0
-}
-
-/// Appends a value's bytes, as [`encode_value`] has them, to a buffer that is used again and again.
-pub fn append_value<T: Serialize + ?Sized>(value: &T, to: &mut Vec<u8>) {
-    let mut out = Out(std::mem::take(to));
-    write(value, &mut out, VALUE);
-    *to = out.0;
-}
-
-/// Reads a value back.
-///
-/// # Errors
-/// Bytes that are not exactly one such value.
-pub fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    read(bytes, VALUE, SMALL_VALUE)
-}
-
-const FRAME: Configuration<LittleEndian, Varint, Limit<ROOM_MAX>> = config::standard().with_limit();
-const SMALL_FRAME: Configuration<LittleEndian, Varint, Limit<SMALL_ROOM>> = config::standard().with_limit();
-const VALUE: Configuration<LittleEndian, Fixint, Limit<BYTES_MAX>> = config::legacy().with_limit();
-const SMALL_VALUE: Configuration<LittleEndian, Fixint, Limit<SMALL_BYTES>> = config::legacy().with_limit();
-
-/// Reads a value in one of two layouts that differ in their limit alone. The room for a text is taken before it is known to be
-/// there, up to the limit: a few bytes must not take megabytes.
-fn read<T: DeserializeOwned>(bytes: &[u8], layout: impl Config, small: impl Config) -> Result<T, Error> {
-    if bytes.len() > BYTES_MAX {
-        return Err(Error::TooLarge { bytes: bytes.len() });
-    }
-    let decoded = match bytes.len() {
-        ..=SMALL_BYTES => borrow_decode_from_slice(bytes, small),
-        _ => borrow_decode_from_slice(bytes, layout),
+    let body = match bytes.split_first() {
+        None => return Err(Error::Empty),
+        Some((&VERSION, body)) => body,
+        Some((&found, _)) => return Err(Error::UnknownVersion { found }),
+    };
+    // The room for a text is taken before it is known to be there, up to the limit: a few bytes must not take megabytes.
+    let decoded = match body.len() {
+        ..=SMALL_BYTES => borrow_decode_from_slice(body, SMALL_LAYOUT),
+        ..=BYTES_MAX => borrow_decode_from_slice(body, LAYOUT),
+        bytes => return Err(Error::TooLarge { bytes }),
     };
     match decoded {
-        Ok((value, read)) if read == bytes.len() => Ok(value),
-        Ok((_, read)) => Err(Error::TrailingBytes { extra: bytes.len() - read }),
+        Ok((frame, read)) if read == body.len() => Ok(frame),
+        Ok((_, read)) => Err(Error::TrailingBytes { extra: body.len() - read }),
         Err(DecodeError::UnexpectedEnd { .. }) => Err(Error::Truncated),
         Err(DecodeError::LimitExceeded) => Err(Error::Malformed { what: "a length beyond the limit".into() }),
         Err(DecodeError::OtherString(what)) => Err(Error::Malformed { what }),
@@ -140,9 +106,8 @@ fn read<T: DeserializeOwned>(bytes: &[u8], layout: impl Config, small: impl Conf
     }
 }
 
-fn write<T: Serialize + ?Sized>(value: &T, out: &mut Out, layout: impl Config) {
-    encode_into_writer(value, out, layout).expect("memory takes all bytes, and every sequence here knows its length");
-}
+const LAYOUT: Configuration<LittleEndian, Varint, Limit<ROOM_MAX>> = config::standard().with_limit();
+const SMALL_LAYOUT: Configuration<LittleEndian, Varint, Limit<SMALL_ROOM>> = config::standard().with_limit();
 
 /// A buffer that grows.
 struct Out(Vec<u8>);
