@@ -76,17 +76,8 @@ impl Contents {
             && begins(&self.links, &after.links, from)
     }
 
-    /// The lines about a transfer.
-    pub(crate) fn rows_of(&self, id: &TransferId) -> Vec<&String> {
-        self.about(id).map(|(_, line)| line).collect()
-    }
-
-    /// Where a transfer begins.
-    pub(crate) fn begins(&self, id: &TransferId) -> Option<i64> {
-        self.about(id).map(|(seq, _)| *seq).next()
-    }
-
-    fn about(&self, id: &TransferId) -> impl Iterator<Item = (&i64, &String)> {
+    /// The lines about a transfer, each with where it stands: one that has moved is not found by its key any more.
+    pub(crate) fn about(&self, id: &TransferId) -> impl Iterator<Item = (&i64, &String)> {
         let id = id.to_string();
         self.rows.iter().filter(move |(_, line)| line.contains(&id))
     }

@@ -114,7 +114,7 @@ fn audited(machine: &mut dyn Machine, address: Address, now: Time) -> Result<boo
 fn spared(machine: &mut dyn Machine, whole: &Whole, before: &Contents, after: &Contents, now: Time) {
     for id in &story::transfers().collect::<Vec<_>>() {
         let question = Question::Transfer(*id);
-        if before.rows_of(id) == after.rows_of(id) && before.begins(id) == after.begins(id) {
+        if before.about(id).eq(after.about(id)) {
             let told = stage::ask(machine, question, now).unwrap_or_else(|failure| panic!("{id}: {failure:?}"));
             assert_eq!(told, whole.told(id), "{id} was not touched");
         }
