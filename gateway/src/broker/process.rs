@@ -31,6 +31,9 @@ pub(super) const END_WITHIN: Duration = Duration::from_secs(5);
 /// How much memory the server may take on top of what it uses before it looks for what it can give back, in percent. It uses
 /// little and makes much garbage: with Go's own 100 it would look all the time.
 const GROWTH_PERCENT: &str = "400";
+/// Beyond so much it looks for what it can give back, whatever the percentage: of the streams that it writes it keeps in memory what
+/// it can, and that would grow by hundreds of megabytes a minute.
+const MEMORY_LIMIT: &str = "512MiB";
 
 /// All that is needed to start the server, again and again.
 #[derive(Clone, Debug)]
@@ -66,6 +69,7 @@ impl Launch {
         let stdout = stderr.try_clone().map_err(write)?;
         Command::new(executable)
             .env("GOGC", std::env::var_os("GOGC").unwrap_or_else(|| GROWTH_PERCENT.into()))
+            .env("GOMEMLIMIT", std::env::var_os("GOMEMLIMIT").unwrap_or_else(|| MEMORY_LIMIT.into()))
             .arg("-c")
             .arg(&home.configuration)
             .stdin(Stdio::null())
