@@ -92,9 +92,9 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, Error> {
     };
     // The room for a text is taken before it is known to be there, up to the limit: a few bytes must not take megabytes.
     let decoded = match body.len() {
-        ..=SMALL_BYTES => borrow_decode_from_slice(body, SMALL_LAYOUT),
-        ..=BYTES_MAX => borrow_decode_from_slice(body, LAYOUT),
-        bytes => return Err(Error::TooLarge { bytes }),
+        bytes if bytes > BYTES_MAX => return Err(Error::TooLarge { bytes }),
+        bytes if bytes > SMALL_BYTES => borrow_decode_from_slice(body, LAYOUT),
+        _ => borrow_decode_from_slice(body, SMALL_LAYOUT),
     };
     match decoded {
         Ok((frame, read)) if read == body.len() => Ok(frame),
