@@ -16,7 +16,7 @@ use opentelemetry::{
     InstrumentationScope, KeyValue,
     trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState},
 };
-use opentelemetry_otlp::{WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{
     Resource,
     trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks},
@@ -61,7 +61,7 @@ impl Traces {
     /// It is no endpoint.
     pub fn start(endpoint: &str, node: &str) -> Result<Self, Unusable> {
         let builder = opentelemetry_otlp::SpanExporter::builder().with_http().with_endpoint(endpoint);
-        let built = builder.with_timeout(EXPORTED_WITHIN).with_headers(std::collections::HashMap::new()).build();
+        let built = builder.with_timeout(EXPORTED_WITHIN).build();
         let mut exporter = built.map_err(|error| Unusable { endpoint: endpoint.to_owned(), why: error.to_string() })?;
         let about = [KeyValue::new("service.instance.id", node.to_owned())];
         exporter.set_resource(&Resource::builder_empty().with_service_name("remit").with_attributes(about).build());
@@ -137,17 +137,15 @@ impl Told {
     fn span(self) -> SpanData {
         let start_time = UNIX_EPOCH + Duration::from_micros(self.began_us);
         let ids = (TraceId::from(self.trace_id), SpanId::from(self.span_id));
-        let (kind, parent_is_remote) = match &*self.actor {
-            "gateway" => (SpanKind::Server, true),
-            _ => (SpanKind::Consumer, true),
-        };
+        let span_kind = if self.actor == "gateway" { SpanKind::Server } else { SpanKind::Consumer };
         let actor = KeyValue::new("remit.actor", self.actor);
         let transfer = self.transfer.map(|transfer| KeyValue::new("remit.transfer", transfer));
         SpanData {
             span_context: SpanContext::new(ids.0, ids.1, TraceFlags::SAMPLED, false, TraceState::default()),
             parent_span_id: SpanId::from(self.parent_id),
-            parent_span_is_remote: parent_is_remote,
-            span_kind: kind,
+            // Whoever asked is another process, or might be.
+            parent_span_is_remote: true,
+            span_kind,
             name: self.what.into(),
             start_time,
             end_time: start_time + Duration::from_micros(self.took_us),

@@ -6,7 +6,7 @@ use remit_core::{
     reason::Reason,
 };
 
-use super::{Manager, open::Open, questions};
+use super::{Manager, open::Open};
 use crate::{
     frame::Outbox,
     message::{AnswerBody, Operate, Operated, Story, Told, What},
@@ -63,24 +63,10 @@ impl<T: TransferTables> Manager<T> {
 
     /// How it stands now; the order itself may have ended it.
     fn operated(&mut self, id: TransferId) -> Result<Operated, Error> {
-        match self.open.get(&id) {
-            Some(open) => {
-                let progress = open.progress(self.now, self.options.overdue_ms);
-                Ok(Operated::Done(Box::new((open.transfer.start().as_ref().clone(), progress))))
-            }
-            None => match self
-                .register
-                .find(id)?
-                .as_deref()
-                .and_then(|recorded| Some((recorded.start.as_deref()?, recorded)))
-            {
-                Some((start, recorded)) => {
-                    let progress = questions::recorded_progress(start, recorded);
-                    Ok(Operated::Done(Box::new((start.clone(), progress))))
-                }
-                None => Ok(Operated::Unknown),
-            },
-        }
+        Ok(match self.transfer(id)? {
+            AnswerBody::Transfer(Some(stands)) => Operated::Done(stands),
+            _ => Operated::Unknown,
+        })
     }
 
     fn not_open(&mut self, id: TransferId) -> Result<Operated, Error> {

@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 
 use remit_core::{
     account::Account,
-    audit::RowLeg,
-    id::{AccountId, LegId, PartitionNo, Seq, Time, TransferId},
+    id::{AccountId, LegId, PartitionNo, Seq, Time},
     ledger::{Entry, Transit},
     leg::{Leg, State, Terms},
     mark::{LowWater, OpenDebit, OpenDebits},
@@ -19,73 +18,21 @@ use remit_core::{
 
 mod accounts;
 mod beyond;
+mod reading;
 mod recount;
+mod tables;
 
-pub use self::accounts::Place;
 use self::{accounts::Accounts, beyond::Beyond};
+pub use self::{
+    accounts::Place,
+    tables::{Flush, Newest, ShardTables},
+};
 use super::{
     Error,
-    journal::{Claim, Head, Journal, Log, corrupt},
+    journal::{Head, Log, corrupt},
     recent::Recent,
     row::{AccountEntry, AccountRecord, LegEntry, Row, ShardEntry},
 };
-
-/// The tables that a shard has beside its journal. One statement each; errors as in [`Journal`].
-#[allow(clippy::missing_errors_doc, reason = "all fail alike: the database failed, or what it has can't be read")]
-pub trait ShardTables: Journal<Entry = ShardEntry> {
-    /// The position that the tables stand for.
-    fn flushed(&mut self) -> Result<Seq, Error>;
-    /// The in-transit accounts and sums.
-    fn transits(&mut self) -> Result<Vec<(Currency, Transit)>, Error>;
-    /// The debits of transfers not known to have ended.
-    fn open_debits(&mut self) -> Result<Vec<OpenDebit>, Error>;
-    /// One account.
-    fn account(&mut self, id: &AccountId) -> Result<Option<AccountRecord>, Error>;
-    /// Up to `limit` accounts after one, by id.
-    fn accounts_after(
-        &mut self,
-        after: Option<&AccountId>,
-        limit: usize,
-    ) -> Result<Vec<(AccountId, AccountRecord)>, Error>;
-    /// The accounts that are being closed.
-    fn accounts_closing(&mut self) -> Result<Vec<AccountId>, Error>;
-    /// The rows of all legs of a transfer, by leg and step.
-    fn rows_of(&mut self, transfer: TransferId) -> Result<Vec<Row<ShardEntry>>, Error>;
-    /// The rows of one leg, by step.
-    fn rows_of_leg(&mut self, leg: LegId) -> Result<Vec<Row<ShardEntry>>, Error>;
-    /// The row that recorded an account command.
-    fn row_of_command(&mut self, command_id: &[u8; 16]) -> Result<Option<Row<ShardEntry>>, Error>;
-    /// One row.
-    fn row(&mut self, seq: Seq) -> Result<Option<Row<ShardEntry>>, Error>;
-    /// The newest rows of up to `limit` accounts after one, by id, as the whole journal has them. Asked for from the first
-    /// account on; what is committed meanwhile may be missing.
-    fn newest_rows(&mut self, after: Option<&AccountId>, limit: usize) -> Result<Vec<Newest>, Error>;
-    /// Within the transaction: writes what changed since the last time, and the position that it stands for.
-    fn write_balances(&mut self, flush: &Flush<'_>) -> Result<(), Error>;
-}
-
-/// Where the journal has an account last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Newest {
-    /// The account.
-    pub account: AccountId,
-    /// The newest row that changed its money or its terms.
-    pub any: Seq,
-    /// The newest of these that is an account command, which its terms stand in; none only if the journal is damaged.
-    pub command: Option<Seq>,
-}
-
-/// What a bulk write takes to the tables.
-pub struct Flush<'a> {
-    /// The position that it stands for.
-    pub seq: Seq,
-    /// The accounts that changed.
-    pub accounts: Vec<(&'a AccountId, &'a AccountRecord)>,
-    /// All in-transit accounts.
-    pub transits: &'a BTreeMap<Currency, Transit>,
-    /// All debits of transfers not known to have ended.
-    pub debits: &'a OpenDebits,
-}
 
 /// The bounds of a shard's memory.
 #[derive(Clone, Copy, Debug)]
@@ -286,7 +233,10 @@ impl<T: ShardTables> Books<T> {
         if let (Some(after), Some(place)) = (&mut leg.after, place) {
             after.previous = self.accounts.at(place).last;
         }
-        leg.repeats = self.repeats(leg.id);
+        // Nothing was repeated before the first one.
+        if leg.state.step() > 1 {
+            leg.repeats = self.repeats(leg.id);
+        }
         let Some(Row { seq, entry: ShardEntry::Leg(leg), .. }) = self.log.append(at, ShardEntry::Leg(leg))? else {
             return Ok(false);
         };
@@ -417,121 +367,6 @@ impl<T: ShardTables> Books<T> {
         self.find(id)?.ok_or_else(|| not_there(id))
     }
 
-    /// Up to `limit` accounts after one, by id; whether there are more.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn accounts_after(
-        &mut self,
-        after: Option<&AccountId>,
-        limit: usize,
-    ) -> Result<(Vec<(AccountId, Account)>, bool), Error> {
-        let mut records = self.records_after(after, limit + 1)?;
-        let more = records.len() > limit;
-        records.truncate(limit);
-        Ok((records.into_iter().map(|(id, record)| (id, record.account)).collect(), more))
-    }
-
-    /// The same with the rows that last changed them. Reads past the cache, which a list of all would flood.
-    fn records_after(
-        &mut self,
-        after: Option<&AccountId>,
-        limit: usize,
-    ) -> Result<Vec<(AccountId, AccountRecord)>, Error> {
-        let stored = self.log.tables.accounts_after(after, limit)?;
-        let mut merged: BTreeMap<AccountId, AccountRecord> = stored.into_iter().collect();
-        for (id, record) in self.accounts.changed().filter(|(id, _)| after.is_none_or(|after| *id > after)) {
-            merged.insert(id.clone(), record.clone());
-        }
-        Ok(merged.into_iter().take(limit).collect())
-    }
-
-    /// The accounts that are being closed, after a restart.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn accounts_closing(&mut self) -> Result<Vec<AccountId>, Error> {
-        use remit_core::account::Status::Closing;
-        let mut ids = self.log.tables.accounts_closing()?;
-        ids.extend(self.accounts.changed().map(|(id, _)| id.clone()));
-        ids.sort();
-        ids.dedup();
-        let mut closing = Vec::new();
-        for id in ids {
-            if self.account(&id)?.is_some_and(|record| record.account.status == Closing) {
-                closing.push(id);
-            }
-        }
-        Ok(closing)
-    }
-
-    /// The states of a transfer's legs in this shard.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn legs_of(&mut self, transfer: TransferId) -> Result<BTreeMap<LegId, State>, Error> {
-        Ok(states(&self.log.tables.rows_of(transfer)?).collect())
-    }
-
-    /// All rows of a transfer's legs in this shard, in order, and all claims of the database; of the last row of each leg, what
-    /// memory has counted since is added.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn story_of(&mut self, transfer: TransferId) -> Result<(Vec<Row<ShardEntry>>, Vec<Claim>), Error> {
-        let mut rows = self.log.tables.rows_of(transfer)?;
-        rows.sort_by_key(|row| row.seq);
-        for row in &mut rows {
-            if let ShardEntry::Leg(leg) = &mut row.entry
-                && self.recent_leg(leg.id).is_some_and(|known| known.state == leg.state)
-            {
-                leg.repeats = self.repeats(leg.id);
-            }
-        }
-        Ok((rows, self.log.tables.claims()?))
-    }
-
-    /// A transfer's legs in this shard as their last rows have them, for want of a start record (R11).
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn rows_of_legs(&mut self, transfer: TransferId) -> Result<Vec<RowLeg>, Error> {
-        let rows = self.log.tables.rows_of(transfer)?;
-        let last: BTreeMap<LegId, RowLeg> = rows
-            .into_iter()
-            .filter_map(|row| match row.entry {
-                ShardEntry::Leg(LegEntry { id, state, terms: Terms { direction, amount, currency, .. }, .. }) => {
-                    Some((id, RowLeg { id, state, direction, amount, currency }))
-                }
-                _ => None,
-            })
-            .collect();
-        Ok(last.into_values().collect())
-    }
-
-    /// The last states of all legs that rows above a position are about.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn legs_since(&mut self, mut since: Seq) -> Result<BTreeMap<LegId, State>, Error> {
-        const PAGE: usize = 4_096;
-        let mut legs = BTreeMap::new();
-        loop {
-            let rows = self.log.tables.rows_above(since, PAGE)?;
-            let Some(last) = rows.last() else { return Ok(legs) };
-            since = last.seq;
-            legs.extend(states(&rows));
-        }
-    }
-
-    /// One row of the journal.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn row(&mut self, seq: Seq) -> Result<Option<Row<ShardEntry>>, Error> {
-        self.log.tables.row(seq)
-    }
-
     /// How many accounts memory holds, and how many of them it must: those changed since the last bulk write.
     #[must_use]
     pub fn accounts_in_memory(&self) -> (usize, usize) {
@@ -552,11 +387,4 @@ fn not_there(id: &AccountId) -> Error {
 /// Every row of an account names the one before it.
 fn follows(seq: Seq, previous: Option<Seq>, last: Option<Seq>) -> Result<(), Error> {
     if previous == last { Ok(()) } else { Err(corrupt(format!("row {} is not its account's next row", seq.0))) }
-}
-
-fn states(rows: &[Row<ShardEntry>]) -> impl Iterator<Item = (LegId, State)> {
-    rows.iter().filter_map(|row| match &row.entry {
-        ShardEntry::Leg(leg) => Some((leg.id, leg.state)),
-        _ => None,
-    })
 }
