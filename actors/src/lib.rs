@@ -8,7 +8,8 @@
 //! 4. [`store`]: how a machine remembers, and what a crash leaves behind;
 //! 5. [`durable`]: the actor around a machine; [`guardian`]: who restarts it; [`supervision`]: what both say of how it goes;
 //! 6. [`bus`]: how frames reach the other actors;
-//! 7. [`faults`]: all of that going wrong on purpose.
+//! 7. [`ledger`]: how what was committed leaves for whoever reads; [`projector`]: the machine that reads, for questions;
+//! 8. [`faults`]: all of that going wrong on purpose.
 
 pub mod bus;
 pub mod codec;
@@ -17,9 +18,11 @@ pub mod faults;
 pub mod frame;
 pub mod genesis;
 pub mod guardian;
+pub mod ledger;
 pub mod machine;
 pub mod manager;
 pub mod message;
+pub mod projector;
 pub mod shard;
 pub mod store;
 pub mod supervision;

@@ -4,6 +4,8 @@
 //! an answer asks again.
 
 mod asking;
+mod reading;
+mod rows;
 mod story;
 
 use std::sync::Arc;
@@ -19,6 +21,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     asking::{Answer, AnswerBody, Ask, ChangeAccount, Filter, JournalState, Position, Posting, Question},
+    reading::{DayTotal, Find, Found, InTransit, Listed, Query, Read, Reading, Source, Standings},
+    rows::{Chunk, Linked, Rows},
     story::{LegTold, Operate, Operated, Present, Story, Told, What},
 };
 
@@ -31,6 +35,10 @@ pub enum Address {
     Manager(PartitionNo),
     /// A gateway, by the number that it drew when it started.
     Gateway(u64),
+    /// The projector, which keeps the read model.
+    Projector,
+    /// What reads the ledger streams for this node's projector; its frames never leave the node.
+    Ledger,
 }
 
 /// How urgent a message is. Room is kept for each class apart, and they are taken in this order (R20).
@@ -64,6 +72,8 @@ pub enum Message {
     Ask(Ask),
     /// The answer to a question.
     Answer(Answer),
+    /// Ledger stream to projector: rows of a journal.
+    Rows(Rows),
 }
 
 impl Message {
@@ -74,7 +84,7 @@ impl Message {
             Self::Submit(_) => Class::Submit,
             Self::Command(command) if command.verb.is_do() => Class::Do,
             Self::Ask(_) => Class::Do,
-            Self::Command(_) | Self::Reply(_) | Self::Standing(_) | Self::Answer(_) => Class::Reply,
+            Self::Command(_) | Self::Reply(_) | Self::Standing(_) | Self::Answer(_) | Self::Rows(_) => Class::Reply,
         }
     }
 }

@@ -6,7 +6,7 @@
 //! - `output` and `render`: tables for people, bodies as JSON for programs;
 //! - `up`: a node, and `chaos`: what is to go wrong on it; `import`: a file of payments; `demo`: all of it at once; `bench`: how
 //!   fast; `compare`: which protocol; `simulate`: all of it going wrong; `supervision`: what became of
-//!   the actors; `top`: all of it on a full screen; the rest asks one thing each; `trial`: what those that
+//!   the actors; `top`: all of it on a full screen; the rest asks one thing each, `page` says how much of it; `trial`: what those that
 //!   bring up a node of their own start it with.
 
 mod account;
@@ -22,6 +22,8 @@ mod error;
 mod exit;
 mod import;
 mod output;
+mod page;
+mod projection;
 mod ready_file;
 mod render;
 mod session;
@@ -30,6 +32,7 @@ mod simulate;
 mod supervision;
 mod top;
 mod transfer;
+mod transit;
 mod trial;
 mod up;
 mod words;
@@ -95,6 +98,9 @@ enum Command {
     /// Move money
     #[command(subcommand)]
     Transfer(transfer::Command),
+    /// Money between databases, minute by minute
+    #[command(subcommand)]
+    Transit(transit::Command),
     /// Submit a file of payments
     Import(import::Args),
     /// Prove that no money was made or lost, across all databases
@@ -102,6 +108,9 @@ enum Command {
     /// The databases, and how each of them is
     #[command(subcommand)]
     Shard(shard::Command),
+    /// The read model: how far it is, and building it anew
+    #[command(subcommand)]
+    Projection(projection::Command),
     /// What became of the actors: failures, restarts, recoveries
     #[command(subcommand)]
     Supervision(supervision::Command),
@@ -149,9 +158,11 @@ async fn run(command: Command, session: &Session) -> Result<Exit, Error> {
         Command::Demo(args) => Box::pin(demo::run(args, session)).await,
         Command::Account(command) => Box::pin(account::run(command, session)).await,
         Command::Transfer(command) => Box::pin(transfer::run(command, session)).await,
+        Command::Transit(command) => transit::run(command, session).await,
         Command::Import(args) => Box::pin(import::run(args, session)).await,
         Command::Audit(args) => audit::run(args, session).await,
         Command::Shard(shard::Command::List) => shard::list(session).await,
+        Command::Projection(command) => projection::run(command, session).await,
         Command::Supervision(command) => Box::pin(supervision::run(command, session)).await,
         Command::Top => Box::pin(top::run(session)).await,
         Command::Deployment => deployment::run(session).await,

@@ -6,6 +6,7 @@
 //! - [`broker`]: the private `nats-server` of a node that is given none;
 //! - [`connection`]: how to reach the broker;
 //! - [`supervision`]: what is told of the actors, published and kept;
+//! - [`events`]: what is told of money and of transfers, for whoever listens;
 //! - [`metrics`]: what can be scraped;
 //! - [`node`]: all of it together, started from the outside in;
 //! - [`door`]: requests in, answers out;
@@ -17,6 +18,7 @@ pub mod cli;
 pub mod connection;
 pub mod datadir;
 pub mod door;
+pub mod events;
 pub mod log;
 pub mod metrics;
 pub mod node;

@@ -173,7 +173,7 @@ fn set(actor: &ChildStatus, rising: &mut Rising) {
             let age_ms = position.oldest.map_or(0, |oldest| (system_clock().0 - oldest.0).max(0));
             gauge!("remit_transfers_oldest_seconds", "manager" => name.clone()).set(figure(age_ms.into()) / 1_000.0);
         }
-        Address::Shard(_) | Address::Gateway(_) => {
+        Address::Shard(_) | Address::Gateway(_) | Address::Projector | Address::Ledger => {
             for (currency, transit) in &actor.position.totals {
                 let labels = [("shard", name.clone()), ("currency", currency.as_str().to_owned())];
                 gauge!("remit_money_in_transit_minor_units", &labels).set(figure(transit.balance.into()));

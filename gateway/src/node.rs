@@ -3,9 +3,11 @@
 //! The data folder is taken first, so that nobody else can be at work in it; then the broker is there; then the
 //! deployment's facts are settled; then the actors open their databases; and only then does the door open.
 
+mod aside;
 mod chaos;
 mod databases;
 pub mod founding;
+mod ledger;
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
@@ -18,7 +20,7 @@ use remit_actors::{
 };
 use tokio::runtime::Handle;
 
-use self::{chaos::Chaos, databases::Databases};
+use self::{chaos::Chaos, databases::Databases, ledger::Ledger};
 use crate::{
     broker::{self, Broker},
     connection::connection,
@@ -27,7 +29,7 @@ use crate::{
     metrics::{Metrics, Unbound},
     settings::{Hops, Resolved, Settings},
     space::Space,
-    supervision::{self, Publisher, Reader},
+    supervision::{self, Publisher, Reader as EventsReader},
 };
 
 /// How long the actors may take to open their databases until the node says that it does not come up.
@@ -59,6 +61,7 @@ pub struct Node {
     guardian: guardian::Handle,
     chaos: Option<Chaos>,
     events: Publisher,
+    ledger: Ledger,
     metrics: Option<Metrics>,
     door: NatsDoor,
     drain_within: Duration,
@@ -91,6 +94,9 @@ pub enum Error {
     /// Metrics can't be served where they are to be.
     #[error(transparent)]
     Metrics(#[from] Unbound),
+    /// The threads of what may lag can't be started.
+    #[error("the threads of what may lag can't be started")]
+    Aside(#[source] std::io::Error),
     /// The thread that watches the disks can't be started.
     #[error("the disks can't be watched")]
     Space(#[source] std::io::Error),
@@ -173,6 +179,7 @@ impl Node {
         for (address, inlet) in guardian.inlets() {
             bus.attach(address, inlet);
         }
+        let ledger = Ledger::start(settings, &genesis, databases.journals(), &connect, &name, &guardian, &bus).await?;
         if let Some(metrics) = &mut metrics {
             metrics.sample(guardian.clone(), Arc::clone(&bus), &Handle::current());
         }
@@ -191,9 +198,10 @@ impl Node {
             &Handle::current(),
             door::Options {
                 node: name,
-                events: Reader::new(client.clone(), &genesis.deployment),
+                events: EventsReader::new(client.clone(), &genesis.deployment),
                 waiting_max: waiting_max.saturating_mul(usize::from(genesis.managers)),
                 frame_messages_max: FRAME_MESSAGES_MAX,
+                projection: settings.projection.enabled,
             },
         )?;
         bus.attach(Address::Gateway(number), Arc::clone(&door) as Arc<dyn remit_actors::bus::Inlet>);
@@ -202,6 +210,7 @@ impl Node {
         let chaos = is_chaos.then(|| Chaos::begin(kill_every, set, seed, &guardian, &Handle::current()));
         let drain_within = Duration::from_millis(settings.supervision.drain_ms);
         Ok(Running {
+            ledger,
             client,
             client_url: connect.shown_url(),
             bus,
@@ -264,6 +273,8 @@ impl Node {
         drop(self.chaos);
         self.door.close().await;
         let actors = self.guardian.drain(self.drain_within).await;
+        // What is not on its stream by then gets there at the next start.
+        self.ledger.flush(FLUSH_WITHIN).await;
         // What is not published by then is in the log.
         let (flushed, _) = tokio::join!(self.bus.stop(FLUSH_WITHIN), self.events.flush(FLUSH_WITHIN));
         // Without a broker there is nothing left to flush to.
@@ -284,6 +295,7 @@ struct Running {
     guardian: guardian::Handle,
     chaos: Option<Chaos>,
     events: Publisher,
+    ledger: Ledger,
     metrics: Option<Metrics>,
     door: NatsDoor,
     drain_within: Duration,
@@ -291,8 +303,8 @@ struct Running {
 
 impl Running {
     fn with(self, dir: DataDir, broker: Option<Broker>) -> Node {
-        let Self { client, client_url, bus, guardian, chaos, events, metrics, door, drain_within } = self;
-        Node { dir, broker, client, client_url, bus, guardian, chaos, events, metrics, door, drain_within }
+        let Self { client, client_url, bus, guardian, chaos, events, ledger, metrics, door, drain_within } = self;
+        Node { dir, broker, client, client_url, bus, guardian, chaos, events, ledger, metrics, door, drain_within }
     }
 }
 

@@ -49,6 +49,12 @@ pub struct Settings {
     pub transfers: Transfers,
     /// How failed actors come back.
     pub supervision: Supervision,
+    /// What was committed, on its way to readers.
+    pub ledger: Ledger,
+    /// Events of money and of transfers, for whoever listens.
+    pub events: Events,
+    /// The read model.
+    pub projection: Projection,
     /// What goes wrong on purpose.
     pub faults: Faults,
     /// What can be scraped of it.
@@ -81,6 +87,8 @@ pub struct Node {
     pub data_dir: PathBuf,
     /// Threads of the durable actors; 0: one each.
     pub arbiter_threads: u16,
+    /// How far the threads of what may lag give way to all others.
+    pub background_niceness: u8,
 }
 
 /// `[nats]`: the broker.
@@ -207,6 +215,40 @@ pub struct Supervision {
     pub events_bytes_max: u64,
     /// How long it stores one, in milliseconds.
     pub events_age_ms: u64,
+}
+
+/// `[ledger]`: what was committed, on its way to readers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// Whether the ledger streams are written.
+    pub publish: bool,
+    /// What each of them may store, in bytes.
+    pub stream_bytes_max: u64,
+    /// How long it stores a row, in milliseconds.
+    pub stream_age_ms: u64,
+}
+
+/// `[events]`: events of money and of transfers, for whoever listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// Whether they are published.
+    pub publish: bool,
+    /// What their stream may store, in bytes.
+    pub stream_bytes_max: u64,
+    /// How long it stores one, in milliseconds.
+    pub stream_age_ms: u64,
+}
+
+/// `[projection]`: the read model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Projection {
+    /// Whether this node keeps one.
+    pub enabled: bool,
+    /// Rows of journals that it takes in in a second, at most, while processors are scarce; 0: however many.
+    pub rows_per_second_max: u32,
 }
 
 /// `[faults]`: what goes wrong on purpose, each so many times in a million.

@@ -63,11 +63,13 @@ pub enum Mutant {
     NoRetryAfterRecovery,
     /// R20: an ended transfer does not give its permit back.
     PermitsNotReturned,
+    /// The projector takes rows in that it has already.
+    ProjectionCountsTwice,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::NoTombstone,
         Self::RefusalNotRecorded,
         Self::UniqueIndexMissing,
@@ -95,6 +97,7 @@ impl Mutant {
         Self::BulkWriteAhead,
         Self::NoRetryAfterRecovery,
         Self::PermitsNotReturned,
+        Self::ProjectionCountsTwice,
     ];
 }
 

@@ -20,6 +20,7 @@ mod options;
 mod split;
 
 pub use counters::Stats;
+pub(crate) use jetstream::Task;
 pub use local::Switchboard;
 pub use node::{Error, NodeBus};
 pub use options::{Hops, Options};

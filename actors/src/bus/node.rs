@@ -153,6 +153,11 @@ impl NodeBus {
         drop(before);
     }
 
+    /// The same for one that only this node's actors send to, always by mailbox.
+    pub fn attach_here(&self, address: Address, inlet: Arc<dyn Inlet>) {
+        self.switchboard.attach(address, inlet);
+    }
+
     /// From now on `address` is nobody of this node; a frame that is being handed over may still go in. The broker keeps its
     /// consumer, and what comes, for whoever attaches next, here or on another node; what was on its way, or is not
     /// acknowledged, that one gets when its time is up.
@@ -216,6 +221,7 @@ impl Bus for NodeBus {
             return self.counters.add(Counter::FramesDropped, 1);
         }
         match self.hops {
+            _ if to == Address::Ledger => self.switchboard.send(to, frame),
             Hops::JetStream => self.publish(to, frame),
             Hops::Local => {
                 if let Err(frame) = self.switchboard.hand_over(to, frame) {

@@ -16,8 +16,9 @@ use remit_core::{
 use super::*;
 use crate::{
     message::{
-        Address, Answer, AnswerBody, Ask, ChangeAccount, Class, Filter, JournalState, LegTold, LegWord, Message,
-        Operate, Operated, Position, Posting, Present, Progress, Question, Standing, Stands, Status, Story, Submit,
+        Address, Answer, AnswerBody, Ask, ChangeAccount, Chunk, Class, DayTotal, Filter, Find, Found, InTransit,
+        JournalState, LegTold, LegWord, Linked, Listed, Message, Operate, Operated, Position, Posting, Present,
+        Progress, Query, Question, Read, Reading, Rows, Source, Standing, Standings, Stands, Status, Story, Submit,
         Tell, Told, TraceContext, What,
     },
     store::row::Counts,
@@ -118,7 +119,96 @@ fn questions() -> Vec<Question> {
         Question::OpenOn { account: account("carol"), closing: Seq(12) },
         Question::Story(TransferId([3; 16])),
         Question::Operate(Operate { id: TransferId([3; 16]), order: order(), legs: vec![row_leg()], number: u64::MAX }),
+        Question::RowsAbove(Address::Shard(ShardNo(3)), Seq(u64::MAX)),
     ]
+}
+
+/// Every question to the projector.
+fn reads() -> Vec<Question> {
+    let find = Find {
+        status: Some(Status::Parked),
+        account: Some(account("carol")),
+        overdue: Some(true),
+        since: Some(Time(1)),
+        until: None,
+        memo: vec!["rent".into()],
+        below: vec![Some(Seq(1)), None],
+        limit: 1,
+    };
+    let statement = Query::Statement {
+        account: account("carol"),
+        shard: ShardNo(1),
+        from: None,
+        to: Some(Time(-1)),
+        before: Some(Seq(7)),
+        limit: 2,
+    };
+    let after = Some((-1, account("carol")));
+    let totals = Query::Totals { account: Some(account("carol")), from: -1, to: 1, after, limit: 3 };
+    let in_transit = Query::InTransit { currency: Some(eur()), from: 0, to: i64::MAX, limit: 4 };
+    let queries = [Query::Transfers(find), statement, totals, in_transit, Query::Standings, Query::Rebuild];
+    let read = |query| Read { query, at_least: vec![(Address::Manager(PartitionNo(1)), Seq(9))], within_ms: 5 };
+    queries.map(|query| Question::Read(Box::new(read(query)))).into()
+}
+
+/// Everything that the projector answers.
+fn readings() -> Vec<AnswerBody> {
+    let listed = Listed {
+        partition: PartitionNo(1),
+        begun: Seq(2),
+        start: std::sync::Arc::new(start()),
+        progress: progress(Status::InProgress),
+    };
+    let posting = Posting {
+        seq: Seq(3),
+        at: Time(4),
+        transfer: TransferId([7; 16]),
+        direction: Direction::Credit,
+        amount: amount(),
+        balance: i64::MIN,
+        memo: None,
+    };
+    let day = DayTotal {
+        day: -1,
+        account: account("carol"),
+        currency: eur(),
+        debits: 1,
+        debited: i128::MAX,
+        credits: u64::MAX,
+        credited: i128::MIN,
+    };
+    let source = Source { source: Address::Projector, seq: Seq(1), at: Some(Time(2)), head: Seq(3), complete: Time(4) };
+    let standings = Standings {
+        sources: vec![source],
+        rebuild: Some(vec![source]),
+        rebuilt: 1,
+        is_built: true,
+        bytes: 2,
+        transfers: 3,
+    };
+    let found = [
+        Found::Transfers(vec![listed], vec![None, Some(Seq(1))]),
+        Found::Statement { is_there: true, postings: vec![posting], next: Some(Seq(1)) },
+        Found::Totals(vec![day], true),
+        Found::InTransit(vec![InTransit { minute: 1, currency: eur(), amount: -2 }], Some(3)),
+        Found::Standings(standings),
+        Found::Behind,
+        Found::Building(1, u64::MAX),
+    ];
+    found.map(|found| AnswerBody::Reading(Box::new(Reading { as_of: Time(1), found }))).into()
+}
+
+fn rows() -> Rows {
+    let chunk = |last, link| Chunk { last: Seq(last), link, lines: "[1],\n[2]".into() };
+    Rows {
+        source: Address::Manager(PartitionNo(3)),
+        first: Seq(1),
+        last: Seq(4),
+        before: Linked { seq: Seq(0), link: [0; 32] },
+        chunks: vec![chunk(2, None), chunk(4, Some([9; 32]))],
+        head: Seq(u64::MAX),
+        complete: Some(Time(5)),
+    }
 }
 
 fn order() -> Order {
@@ -252,9 +342,10 @@ fn one_of_each() -> Vec<Message> {
     ];
     all.extend(stands.map(|stands| Message::Standing(Standing { id: TransferId([7; 16]), ticket: 9, stands })));
     let ask = |question| Message::Ask(Ask { ticket: 1, from: Address::Gateway(2), question });
-    all.extend(questions().into_iter().map(ask));
+    all.extend(questions().into_iter().chain(reads()).map(ask));
     let answer = |body| Message::Answer(Answer { ticket: 1, part: 0, parts: 1, body });
-    all.extend(answers().into_iter().map(answer));
+    all.extend(answers().into_iter().chain(readings()).map(answer));
+    all.push(Message::Rows(rows()));
     all
 }
 
@@ -285,6 +376,8 @@ fn kind(message: &Message) -> usize {
             Question::OpenOn { .. } => 17,
             Question::Story(_) => 30,
             Question::Operate(_) => 31,
+            Question::Read(_) => 35,
+            Question::RowsAbove(..) => 36,
         },
         Message::Answer(answer) => match &answer.body {
             AnswerBody::Account(_) => 18,
@@ -300,7 +393,9 @@ fn kind(message: &Message) -> usize {
             AnswerBody::Unavailable(_) => 28,
             AnswerBody::Story(_) => 32,
             AnswerBody::Operated(_) => 33,
+            AnswerBody::Reading(_) => 37,
         },
+        Message::Rows(_) => 34,
     }
 }
 
@@ -322,7 +417,7 @@ fn a_frame_with_every_kind_of_message_comes_back_as_it_was() {
     let mut kinds: Vec<usize> = messages.iter().map(kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert!(kinds.iter().copied().eq(0..34), "there is no example of some kind: {kinds:?}");
+    assert!(kinds.iter().copied().eq(0..38), "there is no example of some kind: {kinds:?}");
 
     for message in &messages {
         let alone = frame(vec![message.clone()]);
@@ -339,7 +434,7 @@ fn the_format_is_the_one_that_other_nodes_read() {
     let mut golden = frame(vec![Message::Command(command(Verb::PlaceHold, None))]);
     golden.traces.clear();
     let fields = [
-        "03",                                     // version
+        "04",                                     // version
         "01 03",                                  // from: Manager(3)
         "01",                                     // class: Do
         "01 5a",                                  // mark: up to 90

@@ -29,6 +29,7 @@ pub(super) fn tell(actor: Address, frames: &[Frame], began: SystemTime) {
         Address::Shard(no) => format!("s{}", no.0),
         Address::Manager(no) => format!("m{}", no.0),
         Address::Gateway(_) => "gateway".to_owned(),
+        Address::Projector | Address::Ledger => "projector".to_owned(),
     };
     for frame in frames {
         for (place, parent) in &frame.traces {
@@ -44,7 +45,7 @@ fn subject(message: &Message) -> Option<(&'static str, TransferId)> {
         Message::Submit(submit) => Some(("start", submit.id)),
         Message::Command(command) => Some((command.verb.as_str(), command.id.transfer)),
         Message::Reply(reply) => Some(("hear", reply.id.transfer)),
-        Message::Standing(_) | Message::Ask(_) | Message::Answer(_) => None,
+        Message::Standing(_) | Message::Ask(_) | Message::Answer(_) | Message::Rows(_) => None,
     }
 }
 

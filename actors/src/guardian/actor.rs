@@ -39,6 +39,8 @@ pub struct Guardian {
 pub(super) struct Ward {
     pub(super) child: Child,
     pub(super) entrance: Arc<Entrance>,
+    /// Its arbiter's place among all.
+    thread: usize,
     record: Record,
     generation: u64,
     /// The newest claim that it is known to have made.
@@ -71,11 +73,13 @@ impl Guardian {
         board: Arc<Board>,
         watch: DeathWatch,
     ) -> io::Result<Self> {
-        let threads = if options.arbiter_threads == 0 { children.len() } else { options.arbiter_threads };
-        let arbiters = (0..threads.min(children.len())).map(|_| Arbiter::try_new()).collect::<io::Result<_>>()?;
-        let ward = |(child, entrance)| Ward {
+        let threads = threads(&children, options.arbiter_threads);
+        let arbiters = 0..threads.iter().map(|thread| thread + 1).max().unwrap_or(0);
+        let arbiters = arbiters.map(|_| Arbiter::try_new()).collect::<io::Result<_>>()?;
+        let ward = |((child, entrance), thread)| Ward {
             child,
             entrance,
+            thread,
             record: Record::default(),
             generation: 0,
             epoch: None,
@@ -84,7 +88,7 @@ impl Guardian {
             stuck: false,
             overdue: 0,
         };
-        let wards = children.into_iter().zip(entrances).map(ward).collect();
+        let wards = children.into_iter().zip(entrances).zip(threads).map(ward).collect();
         Ok(Self { options, bus, board, arbiters, wards, born: Instant::now(), draining: None, watch })
     }
 
@@ -114,8 +118,7 @@ impl Guardian {
         self.tell(no, Step::Started);
         // Made here, so that it tells the end also where the thread is gone.
         let closing = Closing::new(birth.on_end());
-        let arbiter = no % self.arbiters.len();
-        self.arbiters[arbiter].spawn_fn(move || birth.give(closing));
+        self.arbiters[self.wards[no].thread].spawn_fn(move || birth.give(closing));
     }
 
     /// What is to be done when a child has ended that should not have.
@@ -265,4 +268,18 @@ impl Handler<Over> for Guardian {
             self.ward_failed(no, &over, ctx);
         }
     }
+}
+
+/// The thread of each child, of so many that they share (0: one for each), and one more for each that wants its own.
+fn threads(children: &[Child], shared: usize) -> Vec<usize> {
+    let together = children.iter().filter(|child| !child.alone).count();
+    let shared = if shared == 0 { together } else { shared.min(together) };
+    let (mut next, mut alone) = (0, shared);
+    let mut thread = |child: &Child| {
+        let counter = if child.alone { &mut alone } else { &mut next };
+        let thread = *counter;
+        *counter += 1;
+        if child.alone { thread } else { thread % shared }
+    };
+    children.iter().map(&mut thread).collect()
 }

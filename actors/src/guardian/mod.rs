@@ -52,6 +52,8 @@ pub struct Child {
     pub name: String,
     /// Who it is.
     pub address: Address,
+    /// Whether it has a thread of its own, where the others share theirs.
+    pub alone: bool,
     /// When it is drained: those with a lower number first, those with the same at once.
     pub group: u32,
     /// What makes its machine.

@@ -359,7 +359,7 @@ impl<T: TransferTables> Manager<T> {
                 Ok(())
             }
             // Not for a manager: dropped, as anything may be.
-            Message::Command(_) | Message::Standing(_) | Message::Answer(_) => Ok(()),
+            Message::Command(_) | Message::Standing(_) | Message::Answer(_) | Message::Rows(_) => Ok(()),
         }
     }
 }

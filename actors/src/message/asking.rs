@@ -12,7 +12,7 @@ use remit_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Operate, Operated, Progress, Status, Story};
+use super::{Address, Operate, Operated, Progress, Read, Reading, Status, Story};
 
 /// A question, with where its answer goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,6 +105,11 @@ pub enum Question {
     Story(TransferId),
     /// Manager: do what an operator wants done about a transfer.
     Operate(Operate),
+    /// Projector: something of the read model.
+    Read(Box<Read>),
+    /// Reader of the ledger streams: the rows of this actor's journal above a position, when there are any. The ticket names the
+    /// lane: each lane of an actor's rows is asked for in order.
+    RowsAbove(Address, Seq),
 }
 
 /// A change of an account.
@@ -194,6 +199,8 @@ pub enum AnswerBody {
     Story(Box<Story>),
     /// What came of an operator's order.
     Operated(Operated),
+    /// What the read model has.
+    Reading(Box<Reading>),
 }
 
 /// One posting on an account.

@@ -16,6 +16,7 @@ use remit_core::{
 };
 
 use self::closing::Closings;
+pub(crate) use self::questions::posting;
 use crate::{
     frame::{Frame, Outbox},
     machine::{Failure, Gate, Machine},
@@ -168,7 +169,7 @@ impl<T: ShardTables> Shard<T> {
                 self.closings.answered(account, *closing, *partition, *open);
             }
             // Not for a shard: dropped, as anything may be.
-            Message::Submit(_) | Message::Reply(_) | Message::Standing(_) | Message::Answer(_) => {}
+            Message::Submit(_) | Message::Reply(_) | Message::Standing(_) | Message::Answer(_) | Message::Rows(_) => {}
         }
         Ok(())
     }

@@ -166,7 +166,7 @@ fn previous(row: &Row<ShardEntry>) -> Option<Seq> {
 }
 
 /// A row as a posting, if it moved money; one that only reserves is none.
-fn posting(row: &Row<ShardEntry>) -> Option<Posting> {
+pub(crate) fn posting(row: &Row<ShardEntry>) -> Option<Posting> {
     let ShardEntry::Leg(leg) = &row.entry else { return None };
     let after = leg.after?;
     let moved = Entry::of(leg.state, leg.terms.direction, leg.terms.amount).posted();

@@ -299,6 +299,6 @@ fn link(previous: &Hash, lines: &[u8]) -> Hash {
     Sha256::new().chain_update(previous).chain_update(lines).finalize().into()
 }
 
-pub(super) fn corrupt(what: impl Into<String>) -> Error {
+pub(crate) fn corrupt(what: impl Into<String>) -> Error {
     Error::Corrupt { what: what.into() }
 }

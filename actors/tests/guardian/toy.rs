@@ -112,7 +112,7 @@ pub(crate) fn child(name: &str, make: impl Fn(Start) -> Result<Toy, Failure> + S
         toy.address = address;
         Ok(Box::new(toy) as Box<dyn Machine>)
     };
-    Child { name: name.into(), address, group, factory: Arc::new(factory) }
+    Child { name: name.into(), address, alone: false, group, factory: Arc::new(factory) }
 }
 
 /// A turn that waits in the middle, so that a test can do something meanwhile.
@@ -270,7 +270,7 @@ pub(crate) fn numbers(frame: &Frame) -> Vec<u64> {
         Message::Answer(answer) => answer.ticket,
         Message::Ask(ask) => ask.ticket,
         Message::Submit(submit) => u64::from_be_bytes(submit.id.0[8..].try_into().expect("8 bytes")),
-        Message::Command(_) | Message::Reply(_) | Message::Standing(_) => panic!("not from here"),
+        Message::Command(_) | Message::Reply(_) | Message::Standing(_) | Message::Rows(_) => panic!("not from here"),
     };
     frame.messages.iter().map(number).collect()
 }

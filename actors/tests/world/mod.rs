@@ -162,7 +162,7 @@ impl World {
                     }
                 }
             }
-            Address::Gateway(_) => unreachable!("a gateway is no machine"),
+            _ => unreachable!("a gateway is no machine"),
         })
     }
 

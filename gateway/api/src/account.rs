@@ -10,7 +10,12 @@ use remit_core::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{currency::Currencies, error::Error, id, number, page, time, units};
+use crate::{
+    currency::Currencies,
+    error::Error,
+    fresh::{self, AtLeast},
+    id, number, page, time, units,
+};
 
 /// An account, as `account.get` and all that change one answer it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,6 +177,30 @@ pub struct StatementRequest {
     /// Where the page before ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// Who answers; default: the account's owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// At least as new as this transfer, which the caller has seen settled; only from the projection.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "id::transfer::optional")]
+    pub at_least: Option<TransferId>,
+    /// For how long to wait for that at most, in milliseconds: 0 to 60,000, default 2,000; only beside `at_least`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "number::optional::<_, 0, { fresh::WAIT_MS_MAX }>"
+    )]
+    pub wait_ms: Option<u64>,
+}
+
+/// Who answers a statement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// The account's owner: exact.
+    #[default]
+    Owner,
+    /// The read model: also while the owner is away, and as of a moment ago.
+    Projection,
 }
 
 /// A page of an account's postings, newest first.
@@ -183,6 +212,9 @@ pub struct Statement {
     pub postings: Vec<Posting>,
     /// Where the next, older page begins; `None` after the last.
     pub cursor: Option<String>,
+    /// All that was on disk by then is in it; `None` from the owner, which has all.
+    #[serde(default, with = "time::optional")]
+    pub as_of: Option<Time>,
 }
 
 /// One side of an entry, with the balance after it.
@@ -233,6 +265,26 @@ impl OpenRequest {
     }
 }
 
+impl Source {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Owner, Self::Projection];
+
+    /// Its word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Projection => "projection",
+        }
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.as_str() == word)
+    }
+}
+
 impl ChangeRequest {
     /// Whatever the account's version.
     #[must_use]
@@ -245,7 +297,29 @@ impl StatementRequest {
     /// The newest page.
     #[must_use]
     pub fn new(id: AccountId) -> Self {
-        Self { id, from: None, to: None, limit: None, cursor: None }
+        Self { id, from: None, to: None, limit: None, cursor: None, source: None, at_least: None, wait_ms: None }
+    }
+
+    /// Who answers, default applied.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.source.unwrap_or_default()
+    }
+
+    /// How new the answer must be.
+    ///
+    /// # Errors
+    /// As [`AtLeast::new`]; and of the owner nothing needs to be said.
+    pub fn fresh(&self) -> Result<Option<AtLeast>, Error> {
+        let fields = [("at_least", self.at_least.is_some()), ("wait_ms", self.wait_ms.is_some())];
+        match fields.into_iter().find(|(_, given)| *given) {
+            Some((field, _)) if self.source() == Source::Owner => {
+                let message =
+                    format!("the owner has all there is: leave `{field}` out, or ask for `source` `projection`");
+                Err(Error::invalid(field, message))
+            }
+            _ => AtLeast::new(self.at_least, self.wait_ms),
+        }
     }
 
     /// How many rows at most, default applied.

@@ -17,10 +17,13 @@ use crate::{
     deployment,
     endpoint::Endpoint,
     error::Error,
+    fresh,
+    projection::{self, Projection},
     shard,
     story::{ExplainRequest, OrderRequest, Story},
     submit::{SubmitRequest, Until, WAIT_MS_DEFAULT},
     supervision,
+    totals::{Totals, TotalsRequest, Transit, TransitRequest},
     transfer::{self, Transfer},
 };
 
@@ -30,7 +33,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 const AUDIT_QUICK_TIMEOUT: Duration = Duration::from_secs(30);
 /// What a full audit may take on top: it reads every row of every database.
 const AUDIT_FULL_TIMEOUT: Duration = Duration::from_secs(600);
-
+/// What an answer as new as a transfer may take on top: every database that the transfer is in is asked first.
+const FRESH_TIMEOUT: Duration = Duration::from_secs(12);
 /// What a story, or an order, may take on top: every shard that a leg lives in is asked first.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(12);
 
@@ -138,7 +142,15 @@ impl Client {
     /// # Errors
     /// As [`Self::account_open`].
     pub async fn account_statement(&self, request: &account::StatementRequest) -> Result<account::Statement, Error> {
-        self.call(Endpoint::AccountStatement, request, Duration::ZERO).await
+        self.call(Endpoint::AccountStatement, request, freshness(request.at_least.is_some(), request.wait_ms)).await
+    }
+
+    /// `account.totals`.
+    ///
+    /// # Errors
+    /// As [`Self::account_open`].
+    pub async fn account_totals(&self, request: &TotalsRequest) -> Result<Totals, Error> {
+        self.call(Endpoint::AccountTotals, request, freshness(request.at_least.is_some(), request.wait_ms)).await
     }
 
     /// `transfer.submit`.
@@ -205,7 +217,7 @@ impl Client {
     /// # Errors
     /// As [`Self::account_open`].
     pub async fn transfer_list(&self, request: &transfer::ListRequest) -> Result<transfer::List, Error> {
-        self.call(Endpoint::TransferList, request, Duration::ZERO).await
+        self.call(Endpoint::TransferList, request, freshness(request.at_least.is_some(), request.wait_ms)).await
     }
 
     /// `transfer.explain`.
@@ -227,6 +239,14 @@ impl Client {
             Action::Resume => Endpoint::TransferResume,
         };
         self.call(endpoint, request, ORDER_TIMEOUT).await
+    }
+
+    /// `transit.list`.
+    ///
+    /// # Errors
+    /// As [`Self::account_open`].
+    pub async fn transit_list(&self, request: &TransitRequest) -> Result<Transit, Error> {
+        self.call(Endpoint::TransitList, request, freshness(request.at_least.is_some(), request.wait_ms)).await
     }
 
     /// `audit.run`.
@@ -255,6 +275,22 @@ impl Client {
     /// As [`Self::account_open`].
     pub async fn supervision_list(&self, request: &supervision::ListRequest) -> Result<supervision::List, Error> {
         self.call(Endpoint::SupervisionList, request, Duration::ZERO).await
+    }
+
+    /// `projection.status`.
+    ///
+    /// # Errors
+    /// As [`Self::account_open`].
+    pub async fn projection_status(&self) -> Result<Projection, Error> {
+        self.call(Endpoint::ProjectionStatus, &projection::StatusRequest {}, Duration::ZERO).await
+    }
+
+    /// `projection.rebuild`: begins it, and does not wait for its end.
+    ///
+    /// # Errors
+    /// As [`Self::account_open`].
+    pub async fn projection_rebuild(&self) -> Result<Projection, Error> {
+        self.call(Endpoint::ProjectionRebuild, &projection::RebuildRequest {}, Duration::ZERO).await
     }
 
     /// `deployment.get`.
@@ -292,6 +328,15 @@ fn check_deployment(name: &str) -> Result<(), Error> {
 /// How long a submit waits by itself.
 fn waits(wait_ms: Option<u64>) -> Duration {
     Duration::from_millis(wait_ms.unwrap_or(WAIT_MS_DEFAULT))
+}
+
+/// How long a request waits for the read model by itself.
+fn freshness(is_asked_for: bool, wait_ms: Option<u64>) -> Duration {
+    if is_asked_for {
+        FRESH_TIMEOUT + Duration::from_millis(wait_ms.unwrap_or(fresh::WAIT_MS_DEFAULT))
+    } else {
+        Duration::ZERO
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub enum Endpoint {
     AccountClose,
     /// [`crate::account::StatementRequest`], answered by an [`crate::account::Statement`].
     AccountStatement,
+    /// [`crate::totals::TotalsRequest`], answered by [`crate::totals::Totals`].
+    AccountTotals,
     /// [`crate::submit::SubmitRequest`], answered by a [`crate::transfer::Transfer`].
     TransferSubmit,
     /// [`crate::batch::BatchRequest`], answered by [`crate::batch::Results`].
@@ -37,12 +39,18 @@ pub enum Endpoint {
     TransferCancel,
     /// [`crate::story::OrderRequest`], answered by a [`crate::transfer::Transfer`].
     TransferResume,
+    /// [`crate::totals::TransitRequest`], answered by a [`crate::totals::Transit`].
+    TransitList,
     /// [`crate::audit::RunRequest`], answered by an [`crate::audit::Audit`].
     AuditRun,
     /// [`crate::shard::ListRequest`], answered by a [`crate::shard::List`].
     ShardList,
     /// [`crate::supervision::ListRequest`], answered by a [`crate::supervision::List`].
     SupervisionList,
+    /// [`crate::projection::StatusRequest`], answered by a [`crate::projection::Projection`].
+    ProjectionStatus,
+    /// [`crate::projection::RebuildRequest`], answered by a [`crate::projection::Projection`].
+    ProjectionRebuild,
     /// [`crate::deployment::GetRequest`], answered by a [`crate::deployment::Deployment`].
     DeploymentGet,
 }
@@ -50,7 +58,7 @@ pub enum Endpoint {
 /// What an unanswered request leaves behind, and so what to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing: ask again.
+    /// Nothing, or what is harmless to repeat: ask again.
     Reads,
     /// Perhaps a change of an account: the same command again is harmless.
     ChangesAccount,
@@ -62,7 +70,7 @@ pub enum Effect {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::AccountOpen,
         Self::AccountGet,
         Self::AccountList,
@@ -71,6 +79,7 @@ impl Endpoint {
         Self::AccountUnfreeze,
         Self::AccountClose,
         Self::AccountStatement,
+        Self::AccountTotals,
         Self::TransferSubmit,
         Self::TransferSubmitBatch,
         Self::TransferGet,
@@ -79,9 +88,12 @@ impl Endpoint {
         Self::TransferRetry,
         Self::TransferCancel,
         Self::TransferResume,
+        Self::TransitList,
         Self::AuditRun,
         Self::ShardList,
         Self::SupervisionList,
+        Self::ProjectionStatus,
+        Self::ProjectionRebuild,
         Self::DeploymentGet,
     ];
 
@@ -97,6 +109,7 @@ impl Endpoint {
             Self::AccountUnfreeze => "account.unfreeze",
             Self::AccountClose => "account.close",
             Self::AccountStatement => "account.statement",
+            Self::AccountTotals => "account.totals",
             Self::TransferSubmit => "transfer.submit",
             Self::TransferSubmitBatch => "transfer.submit_batch",
             Self::TransferGet => "transfer.get",
@@ -105,9 +118,12 @@ impl Endpoint {
             Self::TransferRetry => "transfer.retry",
             Self::TransferCancel => "transfer.cancel",
             Self::TransferResume => "transfer.resume",
+            Self::TransitList => "transit.list",
             Self::AuditRun => "audit.run",
             Self::ShardList => "shard.list",
             Self::SupervisionList => "supervision.list",
+            Self::ProjectionStatus => "projection.status",
+            Self::ProjectionRebuild => "projection.rebuild",
             Self::DeploymentGet => "deployment.get",
         }
     }
@@ -138,12 +154,16 @@ impl Endpoint {
             Self::AccountGet
             | Self::AccountList
             | Self::AccountStatement
+            | Self::AccountTotals
             | Self::TransferGet
             | Self::TransferList
             | Self::TransferExplain
+            | Self::TransitList
             | Self::AuditRun
             | Self::ShardList
             | Self::SupervisionList
+            | Self::ProjectionStatus
+            | Self::ProjectionRebuild
             | Self::DeploymentGet => Effect::Reads,
         }
     }

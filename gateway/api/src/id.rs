@@ -43,6 +43,48 @@ pub mod transfer {
             read.map(|id| TransferId(id.into_bytes())).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
         }
     }
+
+    /// The same where there may be none: `null`, or no field.
+    pub mod optional {
+        use super::{Deserializer, Serializer, TransferId, de, fmt};
+
+        /// Writes it, or `null`.
+        ///
+        /// # Errors
+        /// Only the serializer's own.
+        pub fn serialize<S: Serializer>(id: &Option<TransferId>, serializer: S) -> Result<S::Ok, S::Error> {
+            match id {
+                Some(id) => super::serialize(id, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// Reads it, or `null`.
+        ///
+        /// # Errors
+        /// A text that is no UUID.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TransferId>, D::Error> {
+            deserializer.deserialize_option(Visitor)
+        }
+
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Option<TransferId>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                de::Visitor::expecting(&super::Visitor, f)
+            }
+
+            fn visit_none<E: de::Error>(self) -> Result<Option<TransferId>, E> {
+                Ok(None)
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<TransferId>, D::Error> {
+                super::deserialize(deserializer).map(Some)
+            }
+        }
+    }
 }
 
 /// A list of them. For `#[serde(with = "id::transfers")]`.

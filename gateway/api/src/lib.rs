@@ -6,11 +6,12 @@
 //! grows by adding. Read it in this order:
 //!
 //! 1. [`endpoint`]: every verb, and its subject;
-//! 2. [`account`], [`submit`], [`batch`], [`transfer`], [`story`], [`audit`], [`shard`], [`supervision`], [`deployment`]: the
-//!    bodies, a noun a file;
+//! 2. [`account`], [`submit`], [`batch`], [`transfer`], [`story`], [`totals`], [`projection`], [`audit`], [`shard`],
+//!    [`supervision`], [`deployment`]: the bodies, a noun a file;
 //! 3. [`error`]: what is answered instead;
 //! 4. [`body`]: reading a request, and finding out which field was wrong;
-//! 5. [`units`], [`time`], [`number`], [`id`]: how single values look in JSON; [`page`]: how long lists are cut;
+//! 5. [`units`], [`time`], [`day`], [`number`], [`id`]: how single values look in JSON; [`page`]: how long lists are cut;
+//!    [`fresh`]: how new an answer must be;
 //! 6. [`currency`]: which currencies there are; [`human`]: amounts as a person writes them;
 //! 7. [`connect`] and [`client`]: calling a deployment over NATS; [`following`]: its events as they come.
 
@@ -22,20 +23,25 @@ pub mod body;
 pub mod client;
 pub mod connect;
 pub mod currency;
+pub mod day;
 pub mod deployment;
 pub mod endpoint;
 pub mod error;
+pub mod event;
 pub mod following;
+pub mod fresh;
 pub mod human;
 pub mod id;
 mod iso4217;
 pub mod number;
 pub mod page;
+pub mod projection;
 pub mod shard;
 pub mod story;
 pub mod submit;
 pub mod supervision;
 pub mod time;
+pub mod totals;
 pub mod transfer;
 pub mod units;
 

@@ -10,7 +10,13 @@ use remit_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{id, number, page, time, units};
+use crate::{
+    error::Error,
+    fresh::{self, AtLeast},
+    id, number, page,
+    submit::MEMO_CHARS_MAX,
+    time, units,
+};
 
 /// A transfer, as `transfer.submit` and `transfer.get` answer it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,6 +133,12 @@ pub struct ListRequest {
     /// Only those accepted at this moment or later.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::optional")]
     pub since: Option<Time>,
+    /// Only those accepted before this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::optional")]
+    pub until: Option<Time>,
+    /// Only those whose memo has each of these words, or words that begin so: 1 to 140 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memo: Option<String>,
     /// How many rows at most: 1 to 1,000.
     #[serde(
         default,
@@ -137,6 +149,16 @@ pub struct ListRequest {
     /// Where the page before ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// At least as new as this transfer, which the caller has seen settled.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "id::transfer::optional")]
+    pub at_least: Option<TransferId>,
+    /// For how long to wait for that at most, in milliseconds: 0 to 60,000, default 2,000; only beside `at_least`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "number::optional::<_, 0, { fresh::WAIT_MS_MAX }>"
+    )]
+    pub wait_ms: Option<u64>,
 }
 
 /// A page of transfers.
@@ -146,6 +168,9 @@ pub struct List {
     pub transfers: Vec<Transfer>,
     /// Where the next page begins; `None` after the last.
     pub cursor: Option<String>,
+    /// All that was on disk by then is in it.
+    #[serde(with = "time")]
+    pub as_of: Time,
 }
 
 impl Status {
@@ -200,5 +225,36 @@ impl ListRequest {
     #[must_use]
     pub fn rows(&self) -> usize {
         page::rows(self.limit)
+    }
+
+    /// The words that a memo must have, or begin a word of it; none if it does not matter.
+    ///
+    /// # Errors
+    /// A `memo` that is empty, too long, or has no word in it.
+    pub fn words(&self) -> Result<Vec<String>, Error> {
+        let Some(memo) = &self.memo else { return Ok(Vec::new()) };
+        let chars = memo.chars().count();
+        if !(1..=MEMO_CHARS_MAX).contains(&chars) {
+            return Err(Error::invalid(
+                "memo",
+                format!("`memo` must have 1 to {MEMO_CHARS_MAX} characters, not {chars}"),
+            ));
+        }
+        // Marks that stand above a letter as characters of their own don't end a word.
+        let is_of_a_word = |c: char| c.is_alphanumeric() || ('\u{300}'..='\u{36f}').contains(&c);
+        let words = memo.split(|c| !is_of_a_word(c)).filter(|word| word.contains(char::is_alphanumeric));
+        let words: Vec<String> = words.map(str::to_owned).collect();
+        if words.is_empty() {
+            return Err(Error::invalid("memo", "`memo` has no word: words are made of letters and digits"));
+        }
+        Ok(words)
+    }
+
+    /// How new the answer must be.
+    ///
+    /// # Errors
+    /// As [`AtLeast::new`].
+    pub fn fresh(&self) -> Result<Option<AtLeast>, Error> {
+        AtLeast::new(self.at_least, self.wait_ms)
     }
 }

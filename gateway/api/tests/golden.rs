@@ -7,7 +7,7 @@ use remit_api::{
     batch::{BatchRequest, Brief, Results},
     deployment,
     error::Failure,
-    shard, story, submit, supervision,
+    event, projection, shard, story, submit, supervision, totals,
     transfer::{self, Transfer},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -49,13 +49,20 @@ fn account_bodies() {
     golden::<account::StatementRequest>(
         r#"{"id":"alice","from":"2026-11-01T00:00:00.000Z","to":"2026-12-01T00:00:00.000Z","limit":20,"cursor":"9"}"#,
     );
+    golden::<account::StatementRequest>(r#"{"id":"alice","source":"owner"}"#);
+    golden::<account::StatementRequest>(
+        r#"{"id":"alice","source":"projection","at_least":"0199c0de-0000-7000-8000-000000000003","wait_ms":60000}"#,
+    );
     golden::<account::Statement>(
         r#"{"account":"alice","postings":[
             {"seq":12,"at":"2026-11-22T22:50:00.123Z","transfer":"0199c0de-0000-7000-8000-000000000003",
             "direction":"debit","amount":1050,"balance":-50,"memo":"rent"},
             {"seq":3,"at":"2026-11-22T22:49:59.000Z","transfer":"0199c0de-0000-7000-8000-000000000004",
             "direction":"credit","amount":1000,"balance":1000,"memo":null}
-            ],"cursor":"3"}"#,
+            ],"cursor":"3","as_of":null}"#,
+    );
+    golden::<account::Statement>(
+        r#"{"account":"alice","postings":[],"cursor":null,"as_of":"2026-11-22T22:50:00.123Z"}"#,
     );
 }
 
@@ -90,7 +97,54 @@ fn transfer_bodies() {
         r#"{"status":"in_progress","account":"s2:alice","overdue":true,"since":"2026-11-22T22:50:00.000Z",
             "limit":1,"cursor":"x"}"#,
     );
-    golden::<transfer::List>(r#"{"transfers":[],"cursor":"y"}"#);
+    golden::<transfer::ListRequest>(
+        r#"{"until":"2026-11-22T22:51:00.000Z","memo":"rent march","at_least":"0199c0de-0000-7000-8000-000000000001",
+            "wait_ms":0}"#,
+    );
+    golden::<transfer::List>(r#"{"transfers":[],"cursor":"y","as_of":"2026-11-22T22:50:00.007Z"}"#);
+}
+
+#[test]
+fn bodies_about_totals() {
+    golden::<totals::TotalsRequest>("{}");
+    golden::<totals::TotalsRequest>(
+        r#"{"id":"s2:alice","from":"2026-11-01","to":"2026-12-01","limit":1000,"cursor":"x",
+            "at_least":"0199c0de-0000-7000-8000-000000000001","wait_ms":2000}"#,
+    );
+    golden::<totals::Totals>(
+        r#"{"totals":[
+            {"account":"alice","day":"2026-11-26","currency":"EUR","debits":2,"debited":2100,"credits":0,"credited":0},
+            {"account":"world","day":"2026-11-26","currency":"JPY","debits":3,"debited":"27670116110564327421",
+            "credits":1,"credited":9007199254740991}
+            ],"cursor":"2026-11-26/world","as_of":"2026-11-26T10:00:00.007Z"}"#,
+    );
+    golden::<totals::TransitRequest>("{}");
+    golden::<totals::TransitRequest>(
+        r#"{"currency":"EUR","from":"2026-11-22T22:50:00.000Z","to":"2026-11-22T22:51:00.000Z","limit":1,"cursor":"x",
+            "at_least":"0199c0de-0000-7000-8000-000000000001"}"#,
+    );
+    golden::<totals::Transit>(
+        r#"{"points":[{"at":"2026-11-22T22:51:00.000Z","currency":"EUR","amount":1050},
+            {"at":"2026-11-22T22:52:00.000Z","currency":"EUR","amount":"9007199254740992"}
+            ],"cursor":null,"as_of":"2026-11-22T22:51:30.007Z"}"#,
+    );
+}
+
+#[test]
+fn bodies_about_the_projection() {
+    golden::<projection::StatusRequest>("{}");
+    golden::<projection::RebuildRequest>("{}");
+    golden::<projection::Projection>(
+        r#"{"id":"p0","state":"rebuilding","as_of":"2026-11-22T22:50:00.007Z","lag_ms":12,"behind_rows":3,
+            "transfers":1200,"bytes":4096,"rebuilt":1,"sources":[
+            {"id":"s0","seq":12,"head":15,"behind":3,"at":"2026-11-22T22:50:00.000Z"},
+            {"id":"m0","seq":0,"head":0,"behind":0,"at":null}
+            ],"rebuild":{"behind_rows":10,"rows":5}}"#,
+    );
+    golden::<projection::Projection>(
+        r#"{"id":"p0","state":"building","as_of":null,"lag_ms":null,"behind_rows":57,"transfers":0,"bytes":0,
+            "rebuilt":0,"sources":[],"rebuild":null}"#,
+    );
 }
 
 #[test]
@@ -207,4 +261,28 @@ fn words_are_the_same_in_json_and_in_code() {
     for state in [Pending, Held, Posted, Refused, Cancelled, Released, Compensated] {
         assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
     }
+    for source in account::Source::ALL {
+        assert_eq!(serde_json::to_value(source).unwrap(), source.as_str());
+    }
+    use projection::State::{Building, Ready, Rebuilding};
+    for state in [Ready, Building, Rebuilding] {
+        assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+    }
+}
+
+#[test]
+fn events_of_money_and_transfers() {
+    golden::<event::Event>(
+        r#"{"event":"money.debited","at":"2026-11-22T22:50:00.123Z","shard":"s0","seq":12,
+            "transfer":"0199c0de-0000-7000-8000-000000000003","leg":0,"account":"alice","direction":"debit","amount":1050,
+            "currency":"EUR","balance":"-9007199254740992","memo":"rent"}"#,
+    );
+    golden::<event::Event>(
+        r#"{"event":"transfer.rejected","at":"2026-11-22T22:50:00.123Z","shard":"m0","seq":9,
+            "transfer":"0199c0de-0000-7000-8000-000000000003","reason":"insufficient_funds"}"#,
+    );
+    golden::<event::Event>(
+        r#"{"event":"transfer.parked","at":"2026-11-22T22:50:00.123Z","shard":"m0","seq":10,
+            "transfer":"0199c0de-0000-7000-8000-000000000003","parked":"misfit at leg 1"}"#,
+    );
 }

@@ -1,9 +1,13 @@
 //! What the body alone shows to be wrong, and which field the error names.
 
 use remit_api::{
-    Code, Currencies, Error, account, audit, batch, body, deployment, shard,
+    Code, Currencies, Error,
+    account::{self, StatementRequest},
+    audit, batch, body, deployment, projection, shard,
     submit::{Submit, SubmitRequest, Until, Wait},
-    supervision, transfer,
+    supervision,
+    totals::{TotalsRequest, TransitRequest},
+    transfer,
 };
 use remit_core::{money::Direction, protocol::Protocol};
 use serde::de::DeserializeOwned;
@@ -203,7 +207,7 @@ fn field<T: DeserializeOwned>(body: &str) -> Option<String> {
 
 #[test]
 fn a_wrong_body_of_any_other_verb_names_its_field() {
-    use account::{ChangeRequest, OpenRequest, SetOverdraftRequest, StatementRequest};
+    use account::{ChangeRequest, OpenRequest, SetOverdraftRequest};
     let table = [
         (field::<OpenRequest>("{}"), "id"),
         (field::<OpenRequest>(r#"{"id":"a"}"#), "currency"),
@@ -220,11 +224,28 @@ fn a_wrong_body_of_any_other_verb_names_its_field() {
         (field::<SetOverdraftRequest>(r#"{"id":"a","overdraft_limit":"-1"}"#), "overdraft_limit"),
         (field::<ChangeRequest>("{}"), "id"),
         (field::<StatementRequest>(r#"{"id":"a","from":"today"}"#), "from"),
+        (field::<StatementRequest>(r#"{"id":"a","source":"cache"}"#), "source"),
+        (field::<StatementRequest>(r#"{"id":"a","at_least":"7"}"#), "at_least"),
         (field::<transfer::GetRequest>(r#"{"id":"a"}"#), "id"),
         (field::<transfer::ListRequest>(r#"{"limit":1001}"#), "limit"),
         (field::<transfer::ListRequest>(r#"{"status":"done"}"#), "status"),
         (field::<transfer::ListRequest>(r#"{"overdue":"yes"}"#), "overdue"),
         (field::<transfer::ListRequest>(r#"{"since":5}"#), "since"),
+        (field::<transfer::ListRequest>(r#"{"until":"tomorrow"}"#), "until"),
+        (field::<transfer::ListRequest>(r#"{"memo":["rent"]}"#), "memo"),
+        (field::<transfer::ListRequest>(r#"{"at_least":7}"#), "at_least"),
+        (field::<transfer::ListRequest>(r#"{"wait_ms":60001}"#), "wait_ms"),
+        (field::<TotalsRequest>(r#"{"account":"a"}"#), "account"),
+        (field::<TotalsRequest>(r#"{"id":""}"#), "id"),
+        (field::<TotalsRequest>(r#"{"from":"2026-11-22T22:50:00Z"}"#), "from"),
+        (field::<TotalsRequest>(r#"{"to":"2026-02-30"}"#), "to"),
+        (field::<TotalsRequest>(r#"{"limit":1001}"#), "limit"),
+        (field::<TransitRequest>(r#"{"currency":"eur"}"#), "currency"),
+        (field::<TransitRequest>(r#"{"from":"2026-11-22"}"#), "from"),
+        (field::<TransitRequest>(r#"{"limit":0}"#), "limit"),
+        (field::<TransitRequest>(r#"{"at_least":""}"#), "at_least"),
+        (field::<projection::StatusRequest>(r#"{"id":"p0"}"#), "id"),
+        (field::<projection::RebuildRequest>(r#"{"wait_ms":1}"#), "wait_ms"),
         (field::<audit::RunRequest>(r#"{"depth":"deep"}"#), "depth"),
         (field::<shard::ListRequest>(r#"{"id":"s0"}"#), "id"),
         (field::<supervision::ListRequest>(r#"{"limit":0}"#), "limit"),
@@ -237,6 +258,60 @@ fn a_wrong_body_of_any_other_verb_names_its_field() {
     for (named, expected) in table {
         assert_eq!(named.as_deref(), Some(expected));
     }
+}
+
+/// The field that a list of transfers names once it is read.
+fn list(body: &str) -> Option<String> {
+    let request: transfer::ListRequest = body::read(body.as_bytes()).expect("a body that can be read");
+    let error = request.words().err().or_else(|| request.fresh().err()).unwrap_or_else(|| panic!("{body} was taken"));
+    assert_eq!(error.code, Code::InvalidRequest);
+    error.field
+}
+
+#[test]
+fn a_memo_is_looked_for_by_its_words() {
+    let words = |memo: &str| {
+        let request = transfer::ListRequest { memo: Some(memo.to_owned()), ..transfer::ListRequest::default() };
+        request.words().map_err(|error| error.field)
+    };
+    let table: [(&str, &[&str]); 5] = [
+        ("rent", &["rent"]),
+        (" rent  March ", &["rent", "March"]),
+        ("no. 17/b", &["no", "17", "b"]),
+        ("Gr\u{fc}\u{df}e Gru\u{308}\u{df}e", &["Gr\u{fc}\u{df}e", "Gru\u{308}\u{df}e"]),
+        ("\"rent\" OR a*", &["rent", "OR", "a"]),
+    ];
+    for (memo, expected) in table {
+        assert_eq!(
+            words(memo).as_deref(),
+            Ok(expected.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>().as_slice())
+        );
+    }
+    assert_eq!(words(&"\u{e9}".repeat(140)).map(|words| words.len()), Ok(1));
+    for wrong in ["", " ", "-*-", "\u{308}", &"\u{e9}".repeat(141)] {
+        assert_eq!(words(wrong), Err(Some("memo".to_owned())), "{wrong}");
+    }
+    assert_eq!(transfer::ListRequest::default().words(), Ok(Vec::new()));
+}
+
+#[test]
+fn how_new_an_answer_must_be_is_said_whole() {
+    assert_eq!(list(r#"{"wait_ms":5}"#).as_deref(), Some("wait_ms"));
+    assert_eq!(list(r#"{"memo":"","wait_ms":5}"#).as_deref(), Some("memo"));
+    let fresh = |rest: &str| {
+        let body = format!(r#"{{"id":"a"{rest}}}"#);
+        let request: StatementRequest = body::read(body.as_bytes()).unwrap();
+        request.fresh().map_err(|error| (error.code, error.field.unwrap()))
+    };
+    let id = r#","at_least":"0199c0de-0000-7000-8000-000000000001""#;
+    assert_eq!(fresh(""), Ok(None));
+    assert_eq!(fresh(r#","source":"projection""#), Ok(None));
+    let waits = |rest: &str| fresh(&format!(r#"{id},"source":"projection"{rest}"#)).unwrap().unwrap().wait_ms;
+    assert_eq!((waits(""), waits(r#","wait_ms":0"#), waits(r#","wait_ms":60000"#)), (2_000, 0, 60_000));
+    let refused = |field: &str| Err((Code::InvalidRequest, field.to_owned()));
+    assert_eq!(fresh(id), refused("at_least"));
+    assert_eq!(fresh(r#","source":"owner","wait_ms":1"#), refused("wait_ms"));
+    assert_eq!(fresh(r#","source":"projection","wait_ms":1"#), refused("wait_ms"));
 }
 
 #[test]

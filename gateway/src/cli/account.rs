@@ -1,22 +1,23 @@
 //! `remit account`: opening, looking at and changing accounts.
 
+mod export;
+mod statement;
+mod totals;
+
 use std::iter::once;
 
 use clap::{Args, Subcommand};
 use remit_api::{
     Code,
-    account::{Account, ChangeRequest, GetRequest, ListRequest, OpenRequest, SetOverdraftRequest, StatementRequest},
+    account::{Account, ChangeRequest, GetRequest, ListRequest, OpenRequest, SetOverdraftRequest},
 };
-use remit_core::{
-    account::Kind,
-    id::{AccountId, Time},
-    money::Currency,
-};
+use remit_core::{account::Kind, id::AccountId, money::Currency};
 use uuid::Uuid;
 
 use super::{
     error::Error,
     exit::Exit,
+    page::Page,
     render,
     session::{Desk, Session},
     words,
@@ -39,8 +40,10 @@ pub(super) enum Command {
     Unfreeze(Change),
     /// Close an empty account, for ever
     Close(Change),
-    /// Show the postings of an account, newest first, each with the balance after it
-    Statement(Statement),
+    /// Show the postings of an account, newest first, each with the balance after it; or export them
+    Statement(statement::Args),
+    /// Show what was posted on accounts, day by day
+    Totals(totals::Args),
 }
 
 #[derive(Debug, Args)]
@@ -106,32 +109,6 @@ pub(super) struct Change {
     guard: Guard,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Statement {
-    /// Its id: NAME, or SHARD:NAME
-    #[arg(value_parser = words::account)]
-    id: AccountId,
-    /// Only from this moment on, such as 2026-11-22 or 2026-11-22T22:50:00Z
-    #[arg(long, value_name = "TIME", value_parser = words::moment)]
-    from: Option<Time>,
-    /// Only before this moment
-    #[arg(long, value_name = "TIME", value_parser = words::moment)]
-    to: Option<Time>,
-    #[command(flatten)]
-    page: Page,
-}
-
-/// Which part of a long list.
-#[derive(Debug, Args)]
-pub(super) struct Page {
-    /// How many rows at most: 1 to 1000 [default: 100]
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..=remit_api::page::LIMIT_MAX))]
-    pub(super) limit: Option<u64>,
-    /// Go on where the page before ended
-    #[arg(long)]
-    pub(super) cursor: Option<String>,
-}
-
 /// What makes a change safe to repeat, and safe against others.
 #[derive(Debug, Args)]
 struct Guard {
@@ -147,7 +124,8 @@ pub(super) async fn run(command: Command, session: &Session) -> Result<Exit, Err
     let desk = session.desk();
     let account = match command {
         Command::List(list) => return show_list(list, session, &desk).await,
-        Command::Statement(statement) => return show_statement(statement, session, &desk).await,
+        Command::Statement(args) => return Box::pin(statement::run(args, session, &desk)).await,
+        Command::Totals(args) => return totals::run(args, session, &desk).await,
         Command::Get(Which { id }) => desk.client().await?.account_get(&GetRequest { id }).await?,
         Command::Open(open) => open_account(open, &desk).await?,
         Command::SetOverdraft(set) => set_overdraft(set, &desk).await?,
@@ -214,22 +192,6 @@ async fn show_list(List { shard, page }: List, session: &Session, desk: &Desk<'_
         let currencies = desk.currencies_to_show(list.accounts.iter().map(|account| account.currency)).await;
         output.text(&render::account::list(&list.accounts, &currencies))?;
         output.more(list.cursor.as_deref());
-    }
-    Ok(Exit::CameTrue)
-}
-
-async fn show_statement(statement: Statement, session: &Session, desk: &Desk<'_>) -> Result<Exit, Error> {
-    let Statement { id, from, to, page: Page { limit, cursor } } = statement;
-    let request = StatementRequest { id: id.clone(), from, to, limit, cursor };
-    let statement = desk.client().await?.account_statement(&request).await?;
-    let output = session.output();
-    if output.is_json() {
-        output.json(&statement)?;
-    } else {
-        let currency = desk.client().await?.account_get(&GetRequest { id }).await?.currency;
-        let currencies = desk.currencies_to_show(once(currency)).await;
-        output.text(&render::account::statement(&statement, currency, &currencies))?;
-        output.more(statement.cursor.as_deref());
     }
     Ok(Exit::CameTrue)
 }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use anstream::{eprintln, stdout};
 use owo_colors::OwoColorize;
+use remit_api::time;
+use remit_core::id::Time;
 use serde::Serialize;
 
 use super::error::Error;
@@ -44,16 +46,25 @@ impl Output {
     /// One of many lines; whether anybody still reads.
     pub(super) fn line(self, text: &str) -> Result<bool, Error> {
         let mut stdout = stdout().lock();
-        match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-            // Who reads has seen enough, as with `| head`.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            written => written.map(|()| true).map_err(Error::Output),
-        }
+        still_read(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))
+    }
+
+    /// Bytes as they are: what looks like a colour in them is somebody's data, and stays. Whether anybody still reads.
+    pub(super) fn bytes(self, bytes: &[u8]) -> Result<bool, Error> {
+        let mut stdout = io::stdout().lock();
+        still_read(stdout.write_all(bytes).and_then(|()| stdout.flush()))
     }
 
     /// A remark beside the answer, for a person.
     pub(super) fn note(self, text: &str) {
         eprintln!("{text}");
+    }
+
+    /// How new an answer of the read model is.
+    pub(super) fn as_of(self, as_of: Option<Time>) {
+        if let Some(as_of) = as_of {
+            self.note(&format!("As of {}.", time::format(as_of)));
+        }
     }
 
     /// How to see the next page, if there is one.
@@ -75,5 +86,13 @@ impl Output {
         if let Some(advice) = error.advice() {
             eprintln!("{advice}");
         }
+    }
+}
+
+fn still_read(written: io::Result<()>) -> Result<bool, Error> {
+    match written {
+        // Who reads has seen enough, as with `| head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true).map_err(Error::Output),
     }
 }

@@ -4,9 +4,11 @@
 pub(super) mod account;
 pub(super) mod audit;
 pub(super) mod deployment;
+pub(super) mod projection;
 pub(super) mod shard;
 pub(super) mod story;
 pub(super) mod supervision;
+pub(super) mod totals;
 pub(super) mod transfer;
 
 #[cfg(test)]

@@ -1,26 +1,22 @@
 //! `remit transfer`: submitting, and looking at what became of it.
 
 mod legs;
+mod list;
 mod submit;
 
 use clap::{Args, Subcommand};
 use remit_api::{
     story::{ExplainRequest, OrderRequest},
-    transfer::{GetRequest, ListRequest, Status, Transfer},
+    transfer::{GetRequest, Transfer},
 };
-use remit_core::{
-    id::{AccountId, Time, TransferId},
-    operator::Action,
-};
+use remit_core::{id::TransferId, operator::Action};
 
 use self::submit::Submit;
 use super::{
-    account::Page,
     error::Error,
     exit::Exit,
     render,
     session::{Desk, Session},
-    words,
 };
 
 /// What can be done with transfers.
@@ -30,8 +26,10 @@ pub(super) enum Command {
     Submit(Submit),
     /// Show a transfer as it stands
     Get(Get),
-    /// List transfers
-    List(List),
+    /// List transfers, newest first
+    List(list::List),
+    /// The same, by words of their memos
+    Search(list::Search),
     /// Tell a transfer's whole story: what happened, when, where, and what it waits for
     Explain(Get),
     /// Ask the silent legs of a transfer now, instead of at the next try
@@ -67,24 +65,6 @@ pub(super) struct Get {
     id: TransferId,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct List {
-    /// Only those that are so far
-    #[arg(long, value_parser = words::status())]
-    status: Option<Status>,
-    /// Only those that move money of this account
-    #[arg(long, value_name = "ID", value_parser = words::account)]
-    account: Option<AccountId>,
-    /// Only those that take longer than they should
-    #[arg(long)]
-    overdue: bool,
-    /// Only those accepted at this moment or later, such as 2026-11-22 or 2026-11-22T22:50:00Z
-    #[arg(long, value_name = "TIME", value_parser = words::moment)]
-    since: Option<Time>,
-    #[command(flatten)]
-    page: Page,
-}
-
 pub(super) async fn run(command: Command, session: &Session) -> Result<Exit, Error> {
     match command {
         Command::Submit(submit) => Box::pin(submit::run(submit, session)).await,
@@ -94,7 +74,8 @@ pub(super) async fn run(command: Command, session: &Session) -> Result<Exit, Err
             show(&transfer, session, &desk).await?;
             Ok(Exit::CameTrue)
         }
-        Command::List(list) => show_list(list, session).await,
+        Command::List(list) => list.run(session).await,
+        Command::Search(search) => search.run(session).await,
         Command::Explain(Get { id }) => explain(id, session).await,
         Command::Retry(order) => give(Action::Retry, order, session).await,
         Command::Cancel(order) => give(Action::Cancel, order, session).await,
@@ -131,21 +112,4 @@ async fn show(transfer: &Transfer, session: &Session, desk: &Desk<'_>) -> Result
     }
     let currencies = desk.currencies_to_show(transfer.legs.iter().map(|leg| leg.currency)).await;
     output.text(&render::transfer::card(transfer, &currencies))
-}
-
-async fn show_list(list: List, session: &Session) -> Result<Exit, Error> {
-    let List { status, account, overdue, since, page: Page { limit, cursor } } = list;
-    let desk = session.desk();
-    let request = ListRequest { status, account, overdue: overdue.then_some(true), since, limit, cursor };
-    let list = desk.client().await?.transfer_list(&request).await?;
-    let output = session.output();
-    if output.is_json() {
-        output.json(&list)?;
-    } else {
-        let used = list.transfers.iter().flat_map(|transfer| transfer.legs.iter().map(|leg| leg.currency));
-        let currencies = desk.currencies_to_show(used).await;
-        output.text(&render::transfer::list(&list.transfers, &currencies))?;
-        output.more(list.cursor.as_deref());
-    }
-    Ok(Exit::CameTrue)
 }

@@ -1,7 +1,7 @@
 //! Reading single arguments; what is wrong with one is clap's to print.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use remit_api::{time, transfer::Status};
+use remit_api::{account::Source, day::Day, time, transfer::Status};
 use remit_core::{
     account::Kind,
     id::{AccountId, InvalidId, Time},
@@ -24,6 +24,11 @@ pub(super) fn moment(text: &str) -> Result<Time, String> {
     time::parse(text)
         .or_else(|| time::parse(&format!("{text}T00:00:00Z")))
         .ok_or_else(|| "write a time like 2026-11-22T22:50:00Z, or a day like 2026-11-22 (UTC)".to_owned())
+}
+
+/// A day of UTC.
+pub(super) fn day(text: &str) -> Result<Day, String> {
+    remit_api::day::parse(text).ok_or_else(|| "write a day like 2026-11-26 (UTC)".to_owned())
 }
 
 /// A moment, also as how long ago it was.
@@ -69,6 +74,12 @@ pub(super) fn status() -> impl TypedValueParser<Value = Status> {
     words.map(|word| Status::parse(&word).expect("only words of statuses are let through"))
 }
 
+/// Who answers a statement.
+pub(super) fn source() -> impl TypedValueParser<Value = Source> {
+    let words = PossibleValuesParser::new(Source::ALL.map(Source::as_str));
+    words.map(|word| Source::parse(&word).expect("only words of sources are let through"))
+}
+
 /// A kind of account.
 pub(super) fn kind() -> impl TypedValueParser<Value = Kind> {
     let words = PossibleValuesParser::new([Kind::Customer, Kind::External].map(Kind::as_str));
@@ -85,6 +96,14 @@ mod tests {
         assert_eq!(moment("2026-11-22T01:00:00+01:00"), moment("2026-11-22"));
         for wrong in ["", "today", "22.11.2026", "2026-11-22 10:00"] {
             assert!(moment(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_no_moment() {
+        assert_eq!(day("1970-01-02"), Ok(Day(1)));
+        for wrong in ["", "today", "1970-01-02T00:00:00Z", "1970-1-2"] {
+            assert!(day(wrong).is_err(), "{wrong}");
         }
     }
 

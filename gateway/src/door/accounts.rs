@@ -2,8 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use remit_actors::message::{Address, AnswerBody, ChangeAccount, Posting, Question};
-use remit_api::{Error, account};
+use remit_actors::message::{Address, AnswerBody, ChangeAccount, Found, Posting, Query, Question, Reading};
+use remit_api::{
+    Error,
+    account::{self, Source},
+};
 use remit_core::{
     account::{Account, Change, Refusal},
     id::{AccountId, Seq, ShardNo},
@@ -13,6 +16,7 @@ use uuid::Uuid;
 use super::{
     Door,
     asking::{PATIENCE, misunderstood},
+    reading::does_not_fit,
 };
 
 /// How long an account may take to come free when it is closed, in milliseconds.
@@ -112,29 +116,39 @@ impl Door {
         Ok(account::List { accounts, cursor: None })
     }
 
+    /// Postings of an account, newest first. The cursor is the account's next older row, whoever answers.
     pub(super) async fn statement(&self, request: account::StatementRequest) -> Result<account::Statement, Error> {
+        let fresh = request.fresh()?;
         let shard = self.shard_of(&request.id)?;
         let wrong = || Error::invalid("cursor", "`cursor` is not one that this statement gave");
         let before = request.cursor.as_ref().map(|cursor| cursor.parse().map(Seq).map_err(|_| wrong())).transpose()?;
-        let question = Question::Statement {
-            account: request.id.clone(),
-            from: request.from,
-            to: request.to,
-            before,
-            limit: u32::try_from(request.rows()).unwrap_or(1),
+        let (account, from, to) = (request.id.clone(), request.from, request.to);
+        let limit = u32::try_from(request.rows()).unwrap_or(1);
+        let (is_there, postings, next, as_of) = match request.source() {
+            Source::Owner => {
+                let question = Question::Statement { account, from, to, before, limit };
+                match self.ask(Address::Shard(shard), question).await? {
+                    AnswerBody::Statement { account, postings, next } => (account.is_some(), postings, next, None),
+                    other => return Err(misunderstood(&other)),
+                }
+            }
+            Source::Projection => {
+                let query = Query::Statement { account, shard, from, to, before, limit };
+                let Reading { as_of, found } = self.read(query, fresh).await?;
+                match found {
+                    Found::Statement { is_there, postings, next } => (is_there, postings, next, Some(as_of)),
+                    other => return Err(does_not_fit(&other)),
+                }
+            }
         };
-        match self.ask(Address::Shard(shard), question).await? {
-            AnswerBody::Statement { account: Some(_), postings, next } => Ok(account::Statement {
-                account: request.id,
-                postings: postings.into_iter().map(posting).collect(),
-                cursor: next.map(|seq| seq.0.to_string()),
-            }),
-            AnswerBody::Statement { account: None, .. } => Err(Error::account_not_found(&request.id)),
-            other => Err(misunderstood(&other)),
+        if !is_there {
+            return Err(Error::account_not_found(&request.id));
         }
+        let (postings, cursor) = (postings.into_iter().map(posting).collect(), next.map(|seq| seq.0.to_string()));
+        Ok(account::Statement { account: request.id, postings, cursor, as_of })
     }
 
-    fn shard_of(&self, id: &AccountId) -> Result<ShardNo, Error> {
+    pub(super) fn shard_of(&self, id: &AccountId) -> Result<ShardNo, Error> {
         self.genesis.shard_of(id).ok_or_else(|| self.no_such_shard(id, "id"))
     }
 

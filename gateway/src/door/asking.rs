@@ -18,7 +18,7 @@ use super::Door;
 
 /// A question that has not been answered is asked again after this; reading twice is harmless, and a command about an
 /// account is told apart by its `command_id`.
-const ASK_AGAIN: Duration = Duration::from_millis(700);
+pub(super) const ASK_AGAIN: Duration = Duration::from_millis(700);
 /// How long an answer is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -94,6 +94,7 @@ impl Door {
             Address::Shard(no) => self.shard_names.get(usize::from(no.0)).map_or_else(String::new, ToString::to_string),
             Address::Manager(no) => format!("m{}", no.0),
             Address::Gateway(no) => format!("gateway {no}"),
+            Address::Projector | Address::Ledger => "p0".to_owned(),
         }
     }
 }

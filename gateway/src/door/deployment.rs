@@ -77,7 +77,8 @@ impl Door {
         })
     }
 
-    async fn position(&self, actor: Address) -> Result<Position, Error> {
+    /// Where an actor's journal stands, and its totals.
+    pub(super) async fn position(&self, actor: Address) -> Result<Position, Error> {
         match self.ask(actor, Question::Position).await? {
             AnswerBody::Position(position) => Ok(position),
             other => Err(misunderstood(&other)),
@@ -89,7 +90,8 @@ impl Door {
             id: child.name,
             role: match child.address {
                 Address::Manager(_) => Role::Manager,
-                Address::Shard(_) | Address::Gateway(_) => Role::Shard,
+                Address::Projector => Role::Projector,
+                Address::Shard(_) | Address::Gateway(_) | Address::Ledger => Role::Shard,
             },
             node: self.node.clone(),
             epoch: child.position.epoch,

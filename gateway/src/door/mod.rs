@@ -8,12 +8,20 @@ mod accounts;
 mod asking;
 mod audit;
 mod deployment;
+mod lists;
 pub mod nats;
 mod outgoing;
+mod places;
+mod projection;
+mod reading;
 mod refusing;
 pub(crate) mod stories;
+mod sums;
 pub(crate) mod transfers;
 mod waiting;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -46,6 +54,7 @@ pub struct Door {
     space: Arc<Space>,
     events: supervision::Reader,
     rate: deployment::Rate,
+    has_projection: bool,
     is_closing: watch::Sender<bool>,
 }
 
@@ -59,6 +68,8 @@ pub struct Options {
     pub waiting_max: usize,
     /// The most messages in one frame that it sends.
     pub frame_messages_max: usize,
+    /// Whether a projector keeps a read model that can be asked.
+    pub projection: bool,
 }
 
 /// The deployment's facts name a currency that can't be.
@@ -94,6 +105,7 @@ impl Door {
             space,
             events: options.events,
             rate: deployment::Rate::default(),
+            has_projection: options.projection,
             is_closing: watch::Sender::new(false),
         });
         door.measure_rate(runtime);
@@ -130,6 +142,7 @@ impl Door {
             Endpoint::AccountUnfreeze => answer(&self.unfreeze(body::read(request)?).await?),
             Endpoint::AccountClose => answer(&self.close(body::read(request)?).await?),
             Endpoint::AccountStatement => answer(&self.statement(body::read(request)?).await?),
+            Endpoint::AccountTotals => answer(&self.totals(body::read(request)?).await?),
             Endpoint::TransferSubmit => answer(&self.submit(body::read(request)?, trace).await?),
             Endpoint::TransferSubmitBatch => self.submit_batch(request, trace).await,
             Endpoint::TransferGet => answer(&self.transfer(body::read(request)?).await?),
@@ -138,12 +151,21 @@ impl Door {
             Endpoint::TransferRetry => answer(&self.order(Action::Retry, &body::read(request)?).await?),
             Endpoint::TransferCancel => answer(&self.order(Action::Cancel, &body::read(request)?).await?),
             Endpoint::TransferResume => answer(&self.order(Action::Resume, &body::read(request)?).await?),
+            Endpoint::TransitList => answer(&self.transit(body::read(request)?).await?),
             Endpoint::AuditRun => answer(&self.audit(body::read(request)?).await?),
             Endpoint::ShardList => {
                 let remit_api::shard::ListRequest {} = body::read(request)?;
                 answer(&self.shards())
             }
             Endpoint::SupervisionList => answer(&self.events.list(&body::read(request)?).await?),
+            Endpoint::ProjectionStatus => {
+                let remit_api::projection::StatusRequest {} = body::read(request)?;
+                answer(&self.projection_status().await?)
+            }
+            Endpoint::ProjectionRebuild => {
+                let remit_api::projection::RebuildRequest {} = body::read(request)?;
+                answer(&self.rebuild_projection().await?)
+            }
             Endpoint::DeploymentGet => {
                 let remit_api::deployment::GetRequest {} = body::read(request)?;
                 answer(&self.deployment().await?)
@@ -160,7 +182,7 @@ impl Inlet for Door {
                 self.asking.hear(answer);
                 None
             }
-            Message::Submit(_) | Message::Command(_) | Message::Reply(_) | Message::Ask(_) => None,
+            Message::Submit(_) | Message::Command(_) | Message::Reply(_) | Message::Ask(_) | Message::Rows(_) => None,
         }));
         if let Some(receipt) = delivery.receipt {
             receipt.acknowledge();

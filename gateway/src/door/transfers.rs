@@ -1,4 +1,4 @@
-//! Transfers: submit, submit a batch, get, list.
+//! Transfers: submit, submit a batch, get.
 
 use std::{
     sync::Arc,
@@ -7,9 +7,7 @@ use std::{
 
 use remit_actors::{
     durable::traced::Span,
-    message::{
-        Address, AnswerBody, Filter, LegWord, Message, Progress, Question, Stands, Status, Submit, Tell, TraceContext,
-    },
+    message::{Address, AnswerBody, LegWord, Message, Progress, Question, Stands, Status, Submit, Tell, TraceContext},
 };
 use remit_api::{
     Error, batch,
@@ -18,7 +16,7 @@ use remit_api::{
     transfer::{self, LegState, Transfer},
 };
 use remit_core::{
-    id::{PartitionNo, Seq, TransferId},
+    id::TransferId,
     transfer::{LegSpec, Outcome, Start},
 };
 
@@ -174,70 +172,6 @@ impl Door {
         }
     }
 
-    /// The newest transfers of all partitions. The cursor says, for each partition, below which position to go on.
-    pub(super) async fn transfers(&self, request: transfer::ListRequest) -> Result<transfer::List, Error> {
-        let limit = request.rows();
-        let mut places = match &request.cursor {
-            Some(cursor) => self.read_cursor(cursor)?,
-            None => vec![Place::Newest; usize::from(self.genesis.managers)],
-        };
-        let filter = Filter {
-            status: request.status.map(status_of),
-            account: request.account,
-            overdue: request.overdue,
-            since: request.since,
-            before: None,
-            limit: u32::try_from(limit).unwrap_or(1),
-        };
-        let asks = self.genesis.partition_numbers().zip(&places).filter_map(|(no, place)| {
-            let before = match place {
-                Place::Newest => None,
-                Place::Below(seq) => Some(*seq),
-                Place::End => return None,
-            };
-            let filter = Filter { before, ..filter.clone() };
-            Some(async move { (no, self.ask(Address::Manager(no), Question::Transfers(filter)).await) })
-        });
-        let mut found: Vec<(PartitionNo, Seq, Start, Progress)> = Vec::new();
-        let mut goes_on = vec![None; places.len()];
-        for (no, body) in futures::future::join_all(asks).await {
-            let AnswerBody::Transfers(transfers, next) = body? else {
-                return Err(Error::unavailable("an actor gave an answer that does not fit"));
-            };
-            let at = usize::from(no.0);
-            goes_on[at] = next;
-            // Until something of it is on the page, a partition goes on where it is; if it had nothing, where it got to.
-            if transfers.is_empty() {
-                places[at] = next.map_or(Place::End, Place::Below);
-            }
-            found.extend(transfers.into_iter().map(|(seq, start, progress)| (no, seq, start, progress)));
-        }
-        found.sort_by_key(|(no, seq, start, _)| (std::cmp::Reverse(start.accepted_at), *no, std::cmp::Reverse(*seq)));
-        let mut transfers = Vec::new();
-        let mut left: Vec<usize> = vec![0; places.len()];
-        found.iter().for_each(|(no, ..)| left[usize::from(no.0)] += 1);
-        for (no, seq, start, progress) in found.into_iter().take(limit) {
-            let at = usize::from(no.0);
-            left[at] -= 1;
-            places[at] = match (left[at], goes_on[at]) {
-                (0, None) => Place::End,
-                (0, Some(next)) => Place::Below(next),
-                _ => Place::Below(seq),
-            };
-            transfers.push(self.transfer_of_start(&start, &progress));
-        }
-        let is_over = places.iter().all(|place| *place == Place::End);
-        let cursor = (!is_over).then(|| places.iter().map(Place::write).collect::<Vec<_>>().join("."));
-        Ok(transfer::List { transfers, cursor })
-    }
-
-    fn read_cursor(&self, cursor: &str) -> Result<Vec<Place>, Error> {
-        let places: Option<Vec<Place>> = cursor.split('.').map(Place::read).collect();
-        places
-            .filter(|places| places.len() == usize::from(self.genesis.managers))
-            .ok_or_else(|| Error::invalid("cursor", "`cursor` is not one that this list gave"))
-    }
-
     pub(super) fn transfer_of_start(&self, start: &Start, progress: &Progress) -> Transfer {
         transfer_of(&self.shard_names, start.id, start.protocol, start.memo.clone(), start.legs(), progress)
     }
@@ -274,32 +208,6 @@ pub(crate) fn transfer_of(
         settled_at: progress.settled_at,
         overdue: progress.overdue,
         parked: progress.parked.map(|why| why.to_string().into()),
-    }
-}
-
-/// Where a list goes on in one partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Newest,
-    Below(Seq),
-    End,
-}
-
-impl Place {
-    fn write(&self) -> String {
-        match self {
-            Self::Newest => "n".into(),
-            Self::Below(seq) => seq.0.to_string(),
-            Self::End => "e".into(),
-        }
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        match text {
-            "n" => Some(Self::Newest),
-            "e" => Some(Self::End),
-            digits => digits.parse().ok().map(|seq| Self::Below(Seq(seq))),
-        }
     }
 }
 
@@ -343,7 +251,7 @@ fn status_in_json(status: Status) -> transfer::Status {
     }
 }
 
-fn status_of(status: transfer::Status) -> Status {
+pub(super) fn status_of(status: transfer::Status) -> Status {
     match status {
         transfer::Status::Accepted => Status::Accepted,
         transfer::Status::InProgress => Status::InProgress,

@@ -10,9 +10,11 @@ use remit_actors::{
     faults::{Dice, Store, Switch},
     genesis::Genesis,
     guardian::{Child, Factory},
+    ledger::Journal,
     machine::{Failure, Machine},
     manager::{Manager, ManagerOptions},
     message::Address,
+    projector::{Home, Projector, ProjectorOptions},
     shard::{Shard, ShardOptions},
     store::{
         books::BooksOptions,
@@ -24,15 +26,18 @@ use remit_actors::{
 };
 use remit_core::id::{PartitionNo, ShardNo, default_name};
 
-use super::FRAME_MESSAGES_MAX;
+use super::{FRAME_MESSAGES_MAX, aside::give_way};
 use crate::settings::Settings;
 
 /// The folders of the databases, in the data folder: each may be a disk of its own.
 const MANAGERS: &str = "managers";
 const SHARDS: &str = "shards";
+const PROJECTIONS: &str = "projections";
 /// Shards end after managers, so that a manager's last commands still find them.
 const GROUP_OF_MANAGERS: u32 = 0;
 const GROUP_OF_SHARDS: u32 = 1;
+/// The projector ends last: it would rather hear of what the others did.
+const GROUP_OF_PROJECTORS: u32 = 2;
 
 /// The folders that databases are in.
 pub(super) fn folders(dir: &Path) -> Vec<PathBuf> {
@@ -49,6 +54,8 @@ pub(super) struct Databases {
     create: bool,
     shard: ShardOptions,
     manager: ManagerOptions,
+    projector: Option<ProjectorOptions>,
+    niceness: u8,
     faults: Option<Switch>,
 }
 
@@ -82,8 +89,13 @@ impl Databases {
             overdue_ms: transfers.overdue_ms,
             frame_messages_max: FRAME_MESSAGES_MAX,
         };
+        let projector = settings.projection.enabled.then(|| ProjectorOptions {
+            home: Home::File(dir.join(PROJECTIONS).join("p0.db")),
+            overdue_ms: transfers.overdue_ms,
+        });
+        let niceness = settings.node.background_niceness;
         let (genesis, dir, node) = (Arc::clone(genesis), dir.to_owned(), node.to_owned());
-        Self { genesis, dir, node, create, shard, manager, faults }
+        Self { genesis, dir, node, create, shard, manager, projector, niceness, faults }
     }
 
     /// The actors, each with what makes it from its database.
@@ -91,20 +103,53 @@ impl Databases {
         let managers = self.genesis.partition_numbers().map(|no| {
             let databases = self.clone();
             let factory: Factory = Arc::new(move |start| databases.manager(no, start));
-            Child { name: default_name('m', no.0), address: Address::Manager(no), group: GROUP_OF_MANAGERS, factory }
+            let (name, address) = (default_name('m', no.0), Address::Manager(no));
+            Child { name, address, alone: false, group: GROUP_OF_MANAGERS, factory }
         });
         let shards = self.genesis.shard_numbers().zip(&self.genesis.shards).map(|(no, name)| {
             let (databases, of) = (self.clone(), name.clone());
             let factory: Factory = Arc::new(move |start| databases.shard(no, &of, &start));
-            Child { name: name.clone(), address: Address::Shard(no), group: GROUP_OF_SHARDS, factory }
+            let address = Address::Shard(no);
+            Child { name: name.clone(), address, alone: false, group: GROUP_OF_SHARDS, factory }
+        });
+        let projector = self.projector.iter().map(|options| {
+            let (databases, options) = (self.clone(), options.clone());
+            let factory: Factory = Arc::new(move |_| databases.projector(&options));
+            let (name, address) = (default_name('p', 0), Address::Projector);
+            Child { name, address, alone: true, group: GROUP_OF_PROJECTORS, factory }
+        });
+        managers.chain(shards).chain(projector).collect()
+    }
+
+    /// The journals of this node, in the order of their actors.
+    pub(super) fn journals(&self) -> Vec<Journal> {
+        let managers = self.genesis.partition_numbers().map(|no| {
+            let (name, path) = (default_name('m', no.0), self.manager_file(no));
+            Journal { source: Address::Manager(no), name, path }
+        });
+        let shards = self.genesis.shard_numbers().zip(&self.genesis.shards).map(|(no, name)| {
+            let (name, path) = (name.clone(), self.shard_file(name));
+            Journal { source: Address::Shard(no), name, path }
         });
         managers.chain(shards).collect()
     }
 
+    fn manager_file(&self, no: PartitionNo) -> PathBuf {
+        self.dir.join(MANAGERS).join(format!("m{}.db", no.0))
+    }
+
+    fn shard_file(&self, name: &str) -> PathBuf {
+        self.dir.join(SHARDS).join(format!("{name}.db"))
+    }
+
+    fn projector(&self, options: &ProjectorOptions) -> Result<Box<dyn Machine>, Failure> {
+        give_way(self.niceness);
+        Ok(Box::new(Projector::open(&self.genesis, options.clone(), durable::system_clock())?))
+    }
+
     fn manager(&self, no: PartitionNo, start: supervision::Start) -> Result<Box<dyn Machine>, Failure> {
         let now = durable::system_clock();
-        let path = self.dir.join(MANAGERS).join(format!("m{}.db", no.0));
-        let file = Sqlite::<TransferEntry>::open(&path, &self.genesis, self.create, now)?;
+        let file = Sqlite::<TransferEntry>::open(&self.manager_file(no), &self.genesis, self.create, now)?;
         let (options, node) = (self.manager, &self.node);
         let Some(faults) = &self.faults else {
             return Ok(Box::new(Manager::open(no, file, options, start.recovery, node, now)?));
@@ -115,8 +160,7 @@ impl Databases {
 
     fn shard(&self, no: ShardNo, name: &str, start: &supervision::Start) -> Result<Box<dyn Machine>, Failure> {
         let now = durable::system_clock();
-        let path = self.dir.join(SHARDS).join(format!("{name}.db"));
-        let file = Sqlite::<ShardEntry>::open(&path, &self.genesis, self.create, now)?;
+        let file = Sqlite::<ShardEntry>::open(&self.shard_file(name), &self.genesis, self.create, now)?;
         let Some(faults) = &self.faults else {
             return Ok(Box::new(Shard::open(no, file, self.shard, &self.node, now)?));
         };

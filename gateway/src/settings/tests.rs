@@ -77,7 +77,7 @@ fn what_is_no_setting_is_refused_with_its_source_and_what_there_is() {
         refusal("[deployment]\nshard = 4\n", &[], &[]),
         "file mine.toml: there is no setting `deployment.shard`; [deployment] has name, shards, managers"
     );
-    let sections = "the sections are deployment, node, nats, bus, loop, store, transfers, supervision, faults, metrics, traces, log, currencies";
+    let sections = "the sections are deployment, node, nats, bus, loop, store, transfers, supervision, ledger, events, projection, faults, metrics, traces, log, currencies";
     assert_eq!(refusal("shards = 4\n", &[], &[]), format!("file mine.toml: there is no setting `shards`; {sections}"));
     assert_eq!(
         refusal("", &[("REMIT__BROKER__URL", "x")], &[]),
@@ -158,6 +158,7 @@ fn settings_that_contradict_each_other_are_refused_with_both_sources() {
         "[bus]\nframe_bytes_max = 2_000_000\n[nats]\nmax_payload_bytes = 1_048_576",
         "[transfers]\nretry_first_ms = 6_000",
         "[supervision]\nrestart_first_ms = 6_000",
+        "[ledger]\npublish = false",
     ] {
         assert!(matches!(load(file, &[], &[]), Err(Error::Contradiction { .. })), "{file}");
     }

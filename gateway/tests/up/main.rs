@@ -1,6 +1,7 @@
 //! `remit up` and the command line, as processes with a real broker.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod ledger;
 #[path = "../stage/mod.rs"]
 #[allow(dead_code, reason = "two groups of tests share it, and each uses a part")]
 mod stage;
@@ -26,21 +27,23 @@ fn a_node_serves_drains_and_goes_on_where_it_stopped() {
     };
     let (status, deposit) = pay("world", "alice", "100.00", "saga");
     assert_eq!((status, deposit["status"].as_str()), (0, Some("completed")), "{deposit}");
+    let mut last = String::new();
     for protocol in ["saga", "2pc", "events"] {
         let (status, transfer) = pay("alice", "s1:bob", "10.50", protocol);
         assert_eq!((status, transfer["status"].as_str()), (0, Some("completed")), "{transfer}");
         assert_eq!(transfer["legs"][1]["shard"], "s1");
         let (status, refused) = pay("s1:bob", "alice", "1000.00", protocol);
         assert_eq!((status, refused["reason"].as_str()), (1, Some("insufficient_funds")), "{refused}");
+        last = refused["id"].as_str().unwrap().to_owned();
     }
     assert_eq!(up.json(&["account", "get", "s1:bob"]).1["posted"], 3_150);
     let (_, statement) = up.json(&["account", "statement", "alice"]);
     assert_eq!(statement["postings"].as_array().unwrap().len(), 4, "{statement}");
     assert_eq!(statement["postings"][0]["balance"], 10_000 - 3_150);
-    let (_, list) = up.json(&["transfer", "list", "--account", "s1:bob"]);
+    let (_, list) = up.json(&["transfer", "list", "--account", "s1:bob", "--at-least", &last, "--wait-ms", "30000"]);
     assert_eq!(list["transfers"].as_array().unwrap().len(), 6);
     assert_eq!(up.json(&["audit", "--full"]).1["ok"], true);
-    assert_eq!(up.json(&["shard", "list"]).1["shards"].as_array().unwrap().len(), 5);
+    assert_eq!(up.json(&["shard", "list"]).1["shards"].as_array().unwrap().len(), 6);
     assert!(up.person(&["account", "get", "s1:bob"]).contains("31.50"));
 
     let broker = up.nats_pid().unwrap();

@@ -129,7 +129,7 @@ impl Stage {
                     Box::new(Manager::open(no, file, self.options(), Recovery::default(), "fuzz", now)?)
                 }
             },
-            Address::Gateway(_) => unreachable!("a gateway is no machine"),
+            _ => unreachable!("a gateway is no machine"),
         })
     }
 

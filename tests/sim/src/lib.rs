@@ -9,7 +9,7 @@
 //!
 //! Read it in this order: `plan`, what a seed means; `world` and `queue`, what happens when; `living` and `slot`, the lives of actors
 //! and their disks; `network`, the ways between them; `chaos`, the faults of whole actors, nodes and the broker; `clients` and
-//! `daily`, who uses it all; `checker`, what must always be true; `situations`, what has come about; `rest`, the end; `telling` and
+//! `daily`, who uses it all; `reading`, the read model beside it; `checker`, what must always be true; `situations`, what has come about; `rest`, the end; `telling` and
 //! `trace`, the story; `campaign`, many seeds.
 
 mod campaign;
@@ -22,6 +22,7 @@ mod living;
 mod network;
 mod plan;
 mod queue;
+mod reading;
 mod rest;
 mod situations;
 mod slot;
@@ -89,6 +90,7 @@ fn run(world: &mut World) -> Result<(), Violation> {
         world.queue.after(100, Event::Client(no));
     }
     world.queue.after(1_000, Event::Audit);
+    world.queue.after(100, Event::Read);
     if !world.plan.chaos.is_empty() {
         world.queue.after(PRELUDE_MS.unsigned_abs() * 2, Event::Chaos);
     }
@@ -105,7 +107,7 @@ fn run(world: &mut World) -> Result<(), Violation> {
                 world.calm_down();
                 rest_by = world.queue.now + REST_MS_MAX;
             }
-        } else if world.is_at_rest() {
+        } else if world.is_at_rest()? {
             return world.conclude();
         } else if world.queue.now > rest_by {
             return Err(world.restless());

@@ -23,6 +23,8 @@ pub(crate) enum Event {
     Client(usize),
     /// The auditor does.
     Audit,
+    /// The projector takes a turn.
+    Read,
     /// The next fault.
     Chaos,
     /// A node can send again.

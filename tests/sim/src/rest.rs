@@ -10,15 +10,16 @@ use crate::{
 };
 
 impl World {
-    /// Whether every client knows the end of every transfer that can have one, and a last audit has found nothing since.
-    pub(crate) fn is_at_rest(&mut self) -> bool {
+    /// Whether every client knows the end of every transfer that can have one, a last audit has found nothing since, and the
+    /// projector has all rows.
+    pub(crate) fn is_at_rest(&mut self) -> Result<bool, Violation> {
         match self.audited_at_rest {
             None if self.unfinished().is_none() => {
                 self.audit_at_rest();
-                false
+                Ok(false)
             }
-            None => false,
-            Some(before) => self.auditor.done > before,
+            None => Ok(false),
+            Some(before) => Ok(self.auditor.done > before && self.has_read_all()?),
         }
     }
 
@@ -36,7 +37,8 @@ impl World {
                 return Err(violation(vec![name(id)], what));
             }
         }
-        self.checker.at_rest()
+        self.checker.at_rest()?;
+        self.check_reading()
     }
 
     /// What hangs, though nothing goes wrong any more.
@@ -46,7 +48,7 @@ impl World {
                 let stands = self.checker.transfers.get(&id).map_or("not recorded".into(), |known| known.told());
                 violation(vec![name(id)], format!("{} has not ended long after all faults: {stands}", name(id)))
             }
-            None => violation(Vec::new(), "no audit comes to its end long after all faults"),
+            None => violation(Vec::new(), "no audit comes to its end long after all faults, or the projector does not"),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     network::{ACK_WAIT_MS, Broker, Link},
     plan::Plan,
     queue::{Event, Queue},
+    reading::Reading,
     slot::{Sent, Slot},
     trace::Trace,
 };
@@ -37,6 +38,7 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     pub(crate) auditor: Auditor,
     pub(crate) operator: Operator,
+    pub(crate) reading: Reading,
     pub(crate) checker: Checker,
     pub(crate) trace: Trace,
     pub(crate) counts: Counts,
@@ -65,6 +67,7 @@ impl World {
         let links =
             (0..=nodes as u64).map(|node| Link::new(faults.clone(), Dice::new(plan.seed, LINKS + node))).collect();
         let clients = (0..usize::from(plan.clients)).map(|no| Client::new(no, plan.seed)).collect();
+        let reading = Reading::new(plan.seed, &town.genesis);
         Self {
             dice: Dice::new(plan.seed, PURPOSE),
             chaos: Dice::new(plan.seed, PURPOSE + 1),
@@ -76,6 +79,7 @@ impl World {
             clients,
             auditor: Auditor::default(),
             operator: Operator::new(plan.seed),
+            reading,
             checker: Checker::default(),
             trace: Trace::new(tells),
             counts: Counts::default(),
@@ -94,7 +98,7 @@ impl World {
         match address {
             Address::Shard(no) => Some(usize::from(no.0)),
             Address::Manager(no) => Some(usize::from(self.plan.shards + no.0)),
-            Address::Gateway(_) => None,
+            Address::Gateway(_) | Address::Projector | Address::Ledger => None,
         }
     }
 
@@ -110,6 +114,7 @@ impl World {
             Event::Redeliver => self.redeliver(),
             Event::Client(no) => self.client(no),
             Event::Audit => self.audit(),
+            Event::Read => self.read(),
             Event::Chaos => self.chaos(),
             Event::HealOut(node) => {
                 self.links[node].cut_out(false);
@@ -129,7 +134,7 @@ impl World {
     /// Sends frames from a node, or from the clients.
     pub(crate) fn send(&mut self, link: usize, frames: Vec<(Address, Frame)>) {
         for (ms, to, frame) in self.links[link].send(frames) {
-            let is_kept = self.plan.broker && !matches!(to, Address::Gateway(_));
+            let is_kept = self.plan.broker && !matches!(to, Address::Gateway(_) | Address::Projector);
             let number = is_kept.then(|| self.broker.take(self.queue.now, to, &frame));
             if is_kept && !self.redelivery_is_planned {
                 self.redelivery_is_planned = true;
@@ -152,6 +157,10 @@ impl World {
 
     fn arrive(&mut self, to: Address, frame: Frame, number: Option<u64>) -> Checked {
         self.trace.mix(frame.messages.len() as u64);
+        if to == Address::Projector {
+            self.reading.arrives(frame);
+            return Ok(());
+        }
         let Some(place) = self.place(to) else { return self.told(to, &frame) };
         if self.links[self.slots[place].node].is_cut_in || self.faults.get().away.is(to) {
             return Ok(());

@@ -18,5 +18,5 @@ mod task;
 mod throttle;
 
 use connection::{Connection, LOOK};
-pub(super) use task::Task;
+pub(crate) use task::Task;
 pub(super) use throttle::Throttle;

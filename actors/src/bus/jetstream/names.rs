@@ -29,6 +29,7 @@ impl Names {
             Address::Shard(no) => u64::from(no.0),
             Address::Manager(no) => u64::from(no.0),
             Address::Gateway(no) => no,
+            Address::Projector | Address::Ledger => 0,
         };
         u16::try_from(no % u64::from(self.streams)).expect("a remainder of a u16 fits into one")
     }
@@ -93,6 +94,8 @@ impl fmt::Display for Token {
             Address::Shard(no) => write!(f, "s{}", no.0),
             Address::Manager(no) => write!(f, "m{}", no.0),
             Address::Gateway(no) => write!(f, "g{no}"),
+            Address::Projector => f.write_str("p0"),
+            Address::Ledger => f.write_str("ledger"),
         }
     }
 }

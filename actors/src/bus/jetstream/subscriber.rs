@@ -201,8 +201,8 @@ impl Subscriber {
     async fn open(&self, address: Address) -> Result<(Consumer<Config>, Stream), Broken> {
         let stream = self.streams.frames(self.names.stream_of(address)).await?;
         let consumer = match address {
-            Address::Gateway(_) => stream.create_consumer(self.forgetful(address)).await?,
-            Address::Shard(_) | Address::Manager(_) => {
+            _ if is_forgetful(address) => stream.create_consumer(self.forgetful(address)).await?,
+            _ => {
                 let wanted = self.durable(address);
                 let consumer = stream.get_or_create_consumer(&self.names.consumer(address), wanted.clone()).await?;
                 match changed(&consumer.cached_info().config, &wanted) {
@@ -245,7 +245,7 @@ impl Subscriber {
         if info.as_ref().is_ok_and(|info| info.delivered > 1) {
             self.counters.add(Counter::FramesRedelivered, 1);
         }
-        let receipt = message.reply.clone().filter(|_| !matches!(address, Address::Gateway(_)));
+        let receipt = message.reply.clone().filter(|_| !is_forgetful(address));
         match codec::decode(&message.payload) {
             Ok(frame) => {
                 self.counters.add(Counter::FramesReceived, 1);
@@ -262,6 +262,11 @@ impl Subscriber {
             }
         }
     }
+}
+
+/// Whether what it missed while it was away is no loss to it: it asks, and asks again.
+fn is_forgetful(address: Address) -> bool {
+    matches!(address, Address::Gateway(_) | Address::Projector | Address::Ledger)
 }
 
 /// From a little before now.

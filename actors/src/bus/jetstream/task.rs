@@ -6,10 +6,10 @@ use tokio::{runtime::Handle, task::AbortHandle};
 
 /// Aborts its task when dropped.
 #[derive(Debug)]
-pub(in crate::bus) struct Task(AbortHandle);
+pub(crate) struct Task(AbortHandle);
 
 impl Task {
-    pub(in crate::bus) fn spawn(runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub(crate) fn spawn(runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(runtime.spawn(future).abort_handle())
     }
 }

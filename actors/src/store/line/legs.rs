@@ -7,7 +7,7 @@ use remit_core::{
 };
 
 /// Writes stops in their order.
-pub(super) fn write<'a>(
+pub(crate) fn write<'a>(
     stops: impl Iterator<Item = (LegNo, ShardNo, &'a AccountId, Direction, Amount, Currency)>,
     text: &mut Vec<u8>,
 ) {
@@ -32,7 +32,7 @@ pub(super) fn write<'a>(
 }
 
 /// Reads what [`write`] wrote.
-pub(super) fn read(text: &str) -> Option<Vec<Stop>> {
+pub(crate) fn read(text: &str) -> Option<Vec<Stop>> {
     text.split("; ").map(stop).collect()
 }
 

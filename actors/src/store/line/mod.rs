@@ -3,7 +3,7 @@
 //! This is the one form that rows have on disk and that the hash chain goes over, so `sqlite3` reads them, and any tool that
 //! knows SHA-256 can check them. The same row is always the same line. What stands empty at the end is left out.
 
-mod legs;
+pub(crate) mod legs;
 mod shard;
 mod transfer;
 

@@ -30,7 +30,10 @@ use super::{
     line,
     row::{AccountRecord, JournalEntry, Row},
 };
-use crate::genesis::Genesis;
+use crate::{
+    genesis::Genesis,
+    message::{Address, Chunk, Linked, Rows},
+};
 
 /// When a database crashes, as seen from a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +185,29 @@ impl<E: JournalEntry> Disk<E> {
         let held = sides.durable.as_deref().unwrap_or(&sides.live);
         let from = usize::try_from(seq.0).unwrap_or(usize::MAX);
         held.rows.iter().enumerate().skip(from).map(|(place, row)| row.row(seq_after(place))).collect()
+    }
+
+    /// A run of durable rows above a position, of about so many: what a file's tail would give, a commit in each chunk. `None` if
+    /// there are none.
+    #[must_use]
+    pub fn durable_run_above(&self, source: Address, seq: Seq, rows_max: usize) -> Option<Rows> {
+        let sides = self.sides.lock();
+        let held = sides.durable.as_deref().unwrap_or(&sides.live);
+        let before = held.links.range(..=seq).next_back();
+        let before = before.map_or_else(Linked::default, |(seq, link)| Linked { seq: *seq, link: *link });
+        let (mut chunks, mut last) = (Vec::new(), before.seq);
+        for (end, link) in held.links.range(seq.next()..) {
+            if last.0 - before.seq.0 >= rows_max as u64 {
+                break;
+            }
+            let places = usize::try_from(last.0).ok()?..usize::try_from(end.0).ok()?;
+            let lines: Vec<&[u8]> = held.rows.get(places)?.iter().map(|row| &*row.line).collect();
+            let lines = String::from_utf8_lossy(&lines.join(line::SEPARATOR)).into_owned();
+            chunks.push(Chunk { last: *end, link: Some(*link), lines });
+            last = *end;
+        }
+        let first = before.seq.next();
+        (!chunks.is_empty()).then_some(Rows { source, first, last, before, chunks, head: last, complete: None })
     }
 
     /// The position that the tables stand for.

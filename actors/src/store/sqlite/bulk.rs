@@ -8,21 +8,21 @@ use crate::store::Error;
 const ROWS_MAX: usize = 64;
 
 /// Takes one row's values, in the order of the columns.
-pub(super) struct Values<'a> {
+pub(crate) struct Values<'a> {
     statement: CachedStatement<'a>,
     bound: usize,
 }
 
 impl Values<'_> {
     /// The next value.
-    pub(super) fn push(&mut self, value: impl ToSql) -> Result<(), Error> {
+    pub(crate) fn push(&mut self, value: impl ToSql) -> Result<(), Error> {
         self.bound += 1;
         Ok(self.statement.raw_bind_parameter(self.bound, value)?)
     }
 }
 
 /// Writes rows of so many columns; `insert` is the statement up to its values, and `bind` hands over a row's.
-pub(super) fn insert<T>(
+pub(crate) fn insert<T>(
     connection: &Connection,
     insert: &str,
     columns: usize,

@@ -7,11 +7,12 @@
 //! What a commit writes is the end of one table, of chunks. Balances, and the keys that rows are found by, go to their tables
 //! in bulk, and what these do not have yet is known from the newest rows.
 
-mod bulk;
+pub(crate) mod bulk;
 mod cells;
 mod chunks;
 mod keys;
 mod shard_tables;
+mod tail;
 mod transfer_tables;
 
 use std::{fs, ops::RangeInclusive, path::Path, sync::Arc};
@@ -19,6 +20,7 @@ use std::{fs, ops::RangeInclusive, path::Path, sync::Arc};
 use remit_core::id::{Epoch, Seq, Time};
 use rusqlite::{Connection, OptionalExtension};
 
+pub use self::tail::Tail;
 use self::{chunks::Chunks, keys::Keys};
 use super::{
     Error,
@@ -208,6 +210,18 @@ impl<E: Record> Sqlite<E> {
                 _ => Err(corrupt(format!("row {} is not the one that its key says", seq.0))),
             })
             .collect()
+    }
+}
+
+impl<E> Drop for Sqlite<E> {
+    /// Leaves all of it in the one file. Closing does that only where nobody else has it open, and whoever reads it for its ledger
+    /// stream has; a copy of the file alone would then lack what stands in the log, and the log not fit an older copy.
+    fn drop(&mut self) {
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK").ok();
+        }
+        // If that fails, the log stays, and is taken up at the next opening.
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).ok();
     }
 }
 

@@ -52,11 +52,11 @@ pub(in crate::cli) fn list(accounts: &[Account], currencies: &Currencies) -> Str
     text(&table)
 }
 
-/// The postings of an account in `currency`.
-pub(in crate::cli) fn statement(statement: &Statement, currency: Currency, currencies: &Currencies) -> String {
-    if statement.postings.is_empty() {
+/// The postings of an account; if there are any, its currency and how that is written are known.
+pub(in crate::cli) fn statement(statement: &Statement, money: Option<(Currency, &Currencies)>) -> String {
+    let Some((currency, currencies)) = money.filter(|_| !statement.postings.is_empty()) else {
         return format!("no postings on {}", statement.account);
-    }
+    };
     let mut table = table(["at", "direction", "amount>", "balance>", "currency", "transfer", "memo"]);
     for posting in &statement.postings {
         table.add_row([

@@ -4,8 +4,10 @@ use remit_api::{
     account::{Account, Statement},
     audit::Audit,
     deployment::Deployment,
+    projection::Projection,
     shard::List,
     supervision,
+    totals::{Totals, Transit},
     transfer::Transfer,
 };
 use serde::de::DeserializeOwned;
@@ -83,13 +85,84 @@ fn a_statement() {
         {"seq":3,"at":"2026-11-21T08:00:00.000Z","transfer":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c","direction":"credit",
          "amount":1045,"balance":1045,"memo":null}]}"#,
     );
-    let text = super::account::statement(&statement, read("\"EUR\""), &iso());
+    let text = super::account::statement(&statement, Some((read("\"EUR\""), &iso())));
     let expected = "
 at                        direction  amount  balance  currency  transfer                              memo
 2026-11-22T22:50:00.000Z  debit       10.50    -0.05  EUR       0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b  rent
 2026-11-21T08:00:00.000Z  credit      10.45    10.45  EUR       0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c
 ";
     assert_eq!(plain(&text), expected);
+    let empty: Statement = read(r#"{"account":"alice","cursor":null,"postings":[],"as_of":null}"#);
+    assert_eq!(super::account::statement(&empty, None), "no postings on alice");
+}
+
+#[test]
+fn totals_by_day() {
+    let totals: Totals = read(
+        r#"{"cursor":null,"as_of":"2026-11-26T10:00:00.000Z","totals":[
+        {"account":"alice","day":"2026-11-25","currency":"EUR","debits":1234,"debited":2100,"credits":0,"credited":0},
+        {"account":"s2:world","day":"2026-11-26","currency":"JPY","debits":0,"debited":0,"credits":1,
+         "credited":"27670116110564327421"}]}"#,
+    );
+    let expected = "
+day         account   debits  debited  credits              credited  currency
+2026-11-25  alice      1,234    21.00        0                  0.00  EUR
+2026-11-26  s2:world       0        0        1  27670116110564327421  JPY
+";
+    assert_eq!(plain(&super::totals::by_day(&totals.totals, &iso())), expected);
+    assert_eq!(super::totals::by_day(&[], &iso()), "nothing was posted");
+}
+
+#[test]
+fn money_in_transit() {
+    let transit: Transit = read(
+        r#"{"cursor":null,"as_of":"2026-11-22T22:51:30.000Z","points":[
+        {"at":"2026-11-22T22:51:00.000Z","currency":"EUR","amount":1050},
+        {"at":"2026-11-22T22:52:00.000Z","currency":"JPY","amount":0}]}"#,
+    );
+    let expected = "
+at                        in transit  currency
+2026-11-22T22:51:00.000Z       10.50  EUR
+2026-11-22T22:52:00.000Z           0  JPY
+";
+    assert_eq!(plain(&super::totals::in_transit(&transit.points, &iso())), expected);
+    assert_eq!(super::totals::in_transit(&[], &iso()), "nothing was on its way");
+}
+
+#[test]
+fn a_projection() {
+    let mut projection: Projection = read(
+        r#"{"id":"p0","state":"rebuilding","as_of":"2026-11-22T22:50:00.007Z","lag_ms":1012,"behind_rows":3,
+        "transfers":1200,"bytes":40960,"rebuilt":1,"sources":[
+            {"id":"s0","seq":1200,"head":1203,"behind":3,"at":"2026-11-22T22:50:00.000Z"},
+            {"id":"m0","seq":0,"head":0,"behind":0,"at":null}],
+        "rebuild":{"behind_rows":1000,"rows":203}}"#,
+    );
+    let expected = "
+projection   p0
+state        rebuilding
+as of        2026-11-22T22:50:00.007Z
+lag          1,012 ms
+rows behind  3
+transfers    1,200
+size         40,960 bytes
+rebuilt      1
+rebuild      203 rows, 1,000 behind
+
+journal    row     of  behind  committed
+s0       1,200  1,203       3  2026-11-22T22:50:00.000Z
+m0           0      0       0  -
+";
+    assert_eq!(plain(&super::projection::status(&projection)), expected);
+    projection = read(
+        r#"{"id":"p0","state":"building","as_of":null,"lag_ms":null,"behind_rows":57,"transfers":0,"bytes":0,"rebuilt":0,
+        "sources":[],"rebuild":null}"#,
+    );
+    let text = plain(&super::projection::status(&projection));
+    assert!(
+        text.ends_with("rows behind  57\ntransfers    0\nsize         0 bytes\nrebuilt      0\nrebuild      -\n"),
+        "{text}"
+    );
 }
 
 #[test]

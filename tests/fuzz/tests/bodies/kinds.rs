@@ -1,8 +1,15 @@
 //! Every kind of body: what right ones look like, and what holds of each value that is read as one.
 
 use remit_api::{
-    Currencies, account, audit, body, currency::Declared, deployment, page, shard, story, submit::SubmitRequest,
-    supervision, transfer,
+    Currencies, Error, account, audit, body,
+    currency::Declared,
+    deployment,
+    fresh::{AtLeast, WAIT_MS_MAX},
+    page, projection, shard, story,
+    submit::SubmitRequest,
+    supervision,
+    totals::{TotalsRequest, TransitRequest},
+    transfer,
 };
 use remit_core::{
     account::{Change, Kind as AccountKind},
@@ -50,7 +57,7 @@ const fn kind<T: Body>() -> Kind {
     }
 }
 
-pub(crate) const KINDS: [Kind; 16] = [
+pub(crate) const KINDS: [Kind; 20] = [
     kind::<account::OpenRequest>(),
     kind::<account::GetRequest>(),
     kind::<account::ChangeRequest>(),
@@ -72,6 +79,10 @@ pub(crate) const KINDS: [Kind; 16] = [
     kind::<shard::ListRequest>(),
     kind::<supervision::ListRequest>(),
     kind::<deployment::GetRequest>(),
+    kind::<TotalsRequest>(),
+    kind::<TransitRequest>(),
+    kind::<projection::StatusRequest>(),
+    kind::<projection::RebuildRequest>(),
 ];
 
 /// The currencies of a deployment: those of ISO 4217, and two with as few and as many decimals as there can be.
@@ -87,6 +98,13 @@ pub(crate) fn code_of(code: &str) -> Currency {
 fn check_limit(limit: Option<u64>, rows: usize) {
     assert!(limit.is_none_or(|limit| (1..=page::LIMIT_MAX).contains(&limit)));
     assert_eq!(rows, limit.map_or(page::LIMIT_DEFAULT, |limit| usize::try_from(limit).unwrap()));
+}
+
+fn check_fresh(fresh: Result<Option<AtLeast>, Error>, fields: &'static [&'static str]) {
+    match fresh {
+        Ok(at_least) => assert!(at_least.is_none_or(|at_least| at_least.wait_ms <= WAIT_MS_MAX)),
+        Err(error) => refused(&error, b"", fields),
+    }
 }
 
 impl Body for account::OpenRequest {
@@ -149,12 +167,14 @@ impl Body for account::StatementRequest {
     const NAME: &'static str = "account-statement";
     const SEEDS: &'static [&'static str] = &[
         r#"{"id":"bob","from":"2026-11-22T22:50:00.000Z","to":"2026-11-23T00:50:00+02:00","limit":1,"cursor":"17"}"#,
+        r#"{"id":"bob","source":"projection","at_least":"0199c0de-0000-7000-8000-000000000001","wait_ms":60000}"#,
         r#"{"id":"bob","from":"-009999-01-02T01:59:59Z","to":"9999-12-30T22:00:00.999999999Z"}"#,
     ];
-    const FIELDS: &'static [&'static str] = &["id", "from", "to", "limit", "cursor"];
+    const FIELDS: &'static [&'static str] = &["id", "from", "to", "limit", "cursor", "source", "at_least", "wait_ms"];
 
     fn check(self) {
         check_limit(self.limit, self.rows());
+        check_fresh(self.fresh(), Self::FIELDS);
     }
 }
 
@@ -197,11 +217,18 @@ impl Body for transfer::ListRequest {
     const NAME: &'static str = "transfer-list";
     const SEEDS: &'static [&'static str] =
         &[r#"{"status":"in_progress","account":"s1:bob","overdue":true,"since":"1969-12-31T23:59:59.999Z","limit":50,
-            "cursor":"e.17"}"#];
-    const FIELDS: &'static [&'static str] = &["status", "account", "overdue", "since", "limit", "cursor"];
+            "cursor":"e.17","until":"2026-11-22T22:50:00.000Z","memo":"rent m\u00e4rz 7","wait_ms":0,
+            "at_least":"0199c0de-0000-7000-8000-000000000001"}"#];
+    const FIELDS: &'static [&'static str] =
+        &["status", "account", "overdue", "since", "limit", "cursor", "until", "memo", "at_least", "wait_ms"];
 
     fn check(self) {
         check_limit(self.limit, self.rows());
+        check_fresh(self.fresh(), Self::FIELDS);
+        match self.words() {
+            Ok(words) => assert!(words.iter().all(|word| !word.is_empty() && !word.contains(['"', '*', ' ']))),
+            Err(error) => refused(&error, b"", Self::FIELDS),
+        }
     }
 }
 
@@ -225,6 +252,48 @@ impl Body for supervision::ListRequest {
     fn check(self) {
         check_limit(self.limit, self.rows());
     }
+}
+
+impl Body for TotalsRequest {
+    const NAME: &'static str = "account-totals";
+    const SEEDS: &'static [&'static str] = &[
+        r#"{"id":"s1:bob","from":"0000-01-01","to":"9999-12-30","limit":7,"cursor":"2026-11-26/s1:bob",
+            "at_least":"0199c0de-0000-7000-8000-000000000001","wait_ms":1}"#,
+        "{}",
+    ];
+    const FIELDS: &'static [&'static str] = &["id", "from", "to", "limit", "cursor", "at_least", "wait_ms"];
+
+    fn check(self) {
+        check_limit(self.limit, self.rows());
+        check_fresh(self.fresh(), Self::FIELDS);
+    }
+}
+
+impl Body for TransitRequest {
+    const NAME: &'static str = "transit-list";
+    const SEEDS: &'static [&'static str] = &[
+        r#"{"currency":"EUR","from":"-009999-01-02T01:59:59Z","to":"2026-11-22T22:50:00.000Z","limit":7,
+            "cursor":"29846570","at_least":"0199c0de-0000-7000-8000-000000000001","wait_ms":1}"#,
+        "{}",
+    ];
+    const FIELDS: &'static [&'static str] = &["currency", "from", "to", "limit", "cursor", "at_least", "wait_ms"];
+
+    fn check(self) {
+        check_limit(self.limit, self.rows());
+        check_fresh(self.fresh(), Self::FIELDS);
+    }
+}
+
+impl Body for projection::StatusRequest {
+    const NAME: &'static str = "projection-status";
+    const SEEDS: &'static [&'static str] = &["{}"];
+    const FIELDS: &'static [&'static str] = &[];
+}
+
+impl Body for projection::RebuildRequest {
+    const NAME: &'static str = "projection-rebuild";
+    const SEEDS: &'static [&'static str] = &["{}"];
+    const FIELDS: &'static [&'static str] = &[];
 }
 
 impl Body for deployment::GetRequest {

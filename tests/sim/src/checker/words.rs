@@ -26,7 +26,7 @@ impl Checker {
                 Message::Reply(reply) => self.reply(reply)?,
                 Message::Standing(standing) => self.standing(standing)?,
                 Message::Answer(told) => self.answer(told)?,
-                Message::Submit(_) | Message::Ask(_) => {}
+                Message::Submit(_) | Message::Ask(_) | Message::Rows(_) => {}
             }
         }
         Ok(())

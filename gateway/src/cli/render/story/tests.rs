@@ -34,6 +34,7 @@ fn name(actor: Address) -> Arc<str> {
         Address::Shard(no) => format!("s{}", no.0),
         Address::Manager(no) => format!("m{}", no.0),
         Address::Gateway(_) => "gateway".into(),
+        Address::Projector | Address::Ledger => "p0".into(),
     }
     .into()
 }

@@ -1,0 +1,54 @@
+//! Rows of a journal on their way out of its database: as they stand in the file, so that nobody encodes them a second time.
+
+use remit_core::id::{Seq, Time};
+use serde::{Deserialize, Serialize};
+
+use super::Address;
+
+/// A run of rows of one journal without a gap. On the ledger stream it is the one message of its frame.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    /// Whose journal: a shard's or a manager's.
+    pub source: Address,
+    /// The first row.
+    pub first: Seq,
+    /// The last row.
+    pub last: Seq,
+    /// The newest commit that ends before the first row.
+    pub before: Linked,
+    /// The rows, in order. None at all say only what stands in `complete`.
+    pub chunks: Vec<Chunk>,
+    /// The journal's last row that is known of: this run's last one, or a later one.
+    pub head: Seq,
+    /// A moment of which it is known that no row committed by then comes after `last`.
+    pub complete: Option<Time>,
+}
+
+/// The end of a commit in a journal; position 0 before the first one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Linked {
+    /// Its last row.
+    pub seq: Seq,
+    /// Its link of the hash chain.
+    pub link: [u8; 32],
+}
+
+/// Some rows that stand together in the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// The position of the last one.
+    pub last: Seq,
+    /// The link of the hash chain, where a commit ends with it.
+    pub link: Option<[u8; 32]>,
+    /// A line each, as [`mod@crate::store::line`] has them.
+    pub lines: String,
+}
+
+impl Rows {
+    /// The newest commit that ends in it, or before it.
+    #[must_use]
+    pub fn linked(&self) -> Linked {
+        let ends = |chunk: &Chunk| Some(Linked { seq: chunk.last, link: chunk.link? });
+        self.chunks.iter().rev().find_map(ends).unwrap_or(self.before)
+    }
+}
