@@ -362,17 +362,19 @@ fn way(bus: &Arc<NodeBus>, faults: Option<&Switch>) -> Arc<dyn Bus> {
 
 async fn wait_until_up(guardian: &guardian::Handle) -> Result<(), Error> {
     let watched = guardian.clone();
-    let is_up = |children: &[ChildStatus]| children.iter().all(|child| child.state == State::Up);
+    // Money moves without the read model.
+    let matters = |child: &&ChildStatus| child.address != Address::Projector;
+    let is_up = move |children: &[ChildStatus]| children.iter().filter(matters).all(|child| child.state == State::Up);
     // An actor that is set aside will not come up by waiting.
     let is_settled = move |children: &[ChildStatus]| {
-        is_up(children) || children.iter().any(|child| child.state == State::Quarantined)
+        is_up(children) || children.iter().filter(matters).any(|child| child.state == State::Quarantined)
     };
     let waited = tokio::task::spawn_blocking(move || watched.wait(UP_WITHIN, is_settled)).await;
     let children = guardian.status();
     if waited.unwrap_or(false) && is_up(&children) {
         return Ok(());
     }
-    let missing = children.iter().filter(|child| child.state != State::Up).map(|child| {
+    let missing = children.iter().filter(matters).filter(|child| child.state != State::Up).map(|child| {
         let why = child.last_failure.as_deref().unwrap_or("it is still opening its database");
         format!("{} ({why})", child.name)
     });

@@ -44,6 +44,17 @@ pub struct Chunk {
     pub lines: String,
 }
 
+impl Chunk {
+    /// Its lines, each with the position of its row.
+    pub fn lines(&self) -> impl Iterator<Item = (Seq, &[u8])> {
+        // A line break stands at the end of a separator only.
+        let before = memchr::memchr_iter(b'\n', self.lines.as_bytes()).count() as u64;
+        let first = self.last.0.saturating_sub(before);
+        let lines = self.lines.split('\n').map(|line| line.strip_suffix(',').unwrap_or(line).as_bytes());
+        (first..).map(Seq).zip(lines)
+    }
+}
+
 impl Rows {
     /// The newest commit that ends in it, or before it.
     #[must_use]

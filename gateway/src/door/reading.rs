@@ -153,13 +153,11 @@ mod tests {
                 Ok(BEHIND)
             }
         };
-        let began = Instant::now();
         let answered = ask_until_new(Duration::from_millis(1_200), || false, ask).await;
         assert_eq!(answered, Ok(BEHIND));
-        assert!((Duration::from_millis(1_150)..Duration::from_millis(2_500)).contains(&began.elapsed()));
         let asked = asked.into_inner();
         assert_eq!((asked[0], asked.last()), (500, Some(&0)), "{asked:?}");
-        assert!(asked.len() <= 5, "{asked:?}");
+        assert!(asked.iter().sum::<u64>() <= 1_200, "{asked:?}");
     }
 
     #[tokio::test]

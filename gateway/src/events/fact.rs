@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use remit_actors::{
-    message::{Address, Rows},
+    message::{Address, Chunk, Rows},
     store::{
         Error, line,
         row::{LegEntry, Row, ShardEntry, TransferEntry},
@@ -36,18 +36,10 @@ use tracing::warn;
 /// of that, and those after it do not wait for it.
 pub(super) fn of_rows(shard: &Arc<str>, rows: &Rows, above: Seq) -> Vec<Event> {
     let mut events = Vec::new();
-    for chunk in &rows.chunks {
-        let lines: Vec<&str> = chunk.lines.split('\n').collect();
-        let first = (chunk.last.0 + 1).saturating_sub(lines.len() as u64);
-        for (seq, text) in (first..).map(Seq).zip(lines) {
-            if seq <= above {
-                continue;
-            }
-            let text = text.strip_suffix(',').unwrap_or(text).as_bytes();
-            match of_line(shard, rows.source, seq, text) {
-                Ok(event) => events.extend(event),
-                Err(error) => warn!(journal = %shard, seq = seq.0, %error, "a row can't be read, and is no event"),
-            }
+    for (seq, text) in rows.chunks.iter().flat_map(Chunk::lines).filter(|(seq, _)| *seq > above) {
+        match of_line(shard, rows.source, seq, text) {
+            Ok(event) => events.extend(event),
+            Err(error) => warn!(journal = %shard, seq = seq.0, %error, "a row can't be read, and is no event"),
         }
     }
     events

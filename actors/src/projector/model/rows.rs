@@ -15,8 +15,7 @@ use crate::{
     message::{Address, Linked, Posting, Rows},
     shard,
     store::{
-        Error,
-        line::{self, SEPARATOR},
+        Error, line,
         row::{LegEntry, Row, ShardEntry, TransferEntry},
     },
 };
@@ -120,22 +119,14 @@ impl Model {
             if chunk.last <= known && !planted!(ProjectionCountsTwice) {
                 continue;
             }
-            let lines = chunk.lines.as_bytes();
-            let breaks = memchr::memchr_iter(b'\n', lines);
-            let mut seq = Seq(chunk.last.0.saturating_sub(breaks.clone().count() as u64));
-            let ends = breaks.map(|end| (end + 1 - SEPARATOR.len(), end + 1)).chain([(lines.len(), lines.len())]);
-            let mut begins = 0;
-            for (end, next) in ends {
-                let line = &lines[mem::replace(&mut begins, next)..end];
-                if seq > known || planted!(ProjectionCountsTwice) {
-                    if !self.take_line(rows.source, seq, line)? {
-                        return Ok(Taken::Waits);
-                    }
-                    if let Some(position) = self.sources.get_mut(&rows.source) {
-                        position.seq = position.seq.max(seq);
-                    }
+            let is_new = |(seq, _): &(Seq, &[u8])| *seq > known || planted!(ProjectionCountsTwice);
+            for (seq, line) in chunk.lines().filter(is_new) {
+                if !self.take_line(rows.source, seq, line)? {
+                    return Ok(Taken::Waits);
                 }
-                seq = seq.next();
+                if let Some(position) = self.sources.get_mut(&rows.source) {
+                    position.seq = position.seq.max(seq);
+                }
             }
             if let (Some(link), Some(position)) = (chunk.link, self.sources.get_mut(&rows.source)) {
                 position.linked = Linked { seq: chunk.last, link };
