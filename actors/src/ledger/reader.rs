@@ -263,7 +263,7 @@ impl Feed {
             },
         };
         let (source, before, complete) = (self.source, Linked::default(), Some(head.at));
-        Ok(Some(Rows { source, first: last.next(), last, before, chunks: Vec::new(), head: head.seq, complete }))
+        Ok(Some(Rows { source, first: above.next(), last, before, chunks: Vec::new(), head: head.seq, complete }))
     }
 
     /// Looks in the stream for the run that the row after this one is in, or will be.

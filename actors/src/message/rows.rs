@@ -16,7 +16,7 @@ pub struct Rows {
     pub last: Seq,
     /// The newest commit that ends before the first row.
     pub before: Linked,
-    /// The rows, in order. None at all say only what stands in `complete`.
+    /// The rows, in order. None at all say where the journal ends: at `last`, though rows from `first` on were asked for.
     pub chunks: Vec<Chunk>,
     /// The journal's last row that is known of: this run's last one, or a later one.
     pub head: Seq,

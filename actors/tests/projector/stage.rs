@@ -126,7 +126,7 @@ impl Stage {
         let rows = tail.rows_above(above, usize::try_from(bytes).unwrap()).unwrap();
         let mut rows = rows.unwrap_or(Rows {
             source,
-            first: head.next(),
+            first: above.next(),
             last: head,
             before: Default::default(),
             chunks: Vec::new(),

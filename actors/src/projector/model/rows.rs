@@ -58,8 +58,10 @@ impl Model {
         let Some(position) = self.sources.get_mut(&rows.source) else { return Ok(Taken::Useless) };
         position.head = position.head.max(rows.head);
         if rows.chunks.is_empty() {
-            // The word on where the journal ends.
-            if rows.last < position.seq {
+            // The word on where the journal ends, which may come late. It has another history if it ends before a row that is in
+            // here, and was so when that row was already.
+            let asked_above = rows.first.0.saturating_sub(1);
+            if rows.last.0 < asked_above && asked_above <= position.seq.0 {
                 return Ok(Taken::OtherHistory);
             }
             return Ok(self.completed(rows));
