@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use remit_actors::message::{Address, Find, Found, Query};
-use remit_core::id::{PartitionNo, ShardNo};
+use remit_actors::message::{Address, Find, Found, Linked, Message, Query, Rows};
+use remit_core::id::{PartitionNo, Seq, ShardNo};
 
 use crate::{
     load::{self, Known},
     same::totals,
-    stage::Stage,
+    stage::{Stage, frame},
 };
 
 /// The projection had rows that the journal has lost; it notices, whether the journal is still shorter or longer by now, answers
@@ -65,4 +65,35 @@ fn a_journal_with_another_history_is_noticed() {
             assert_eq!(totals(&mut stage, None, 1_000), before);
         }
     }
+}
+
+/// The simulator: a word that a journal ends at a row arrived after more rows had come, and the projection took it for one of a journal
+/// that had lost them, and threw itself away.
+#[test]
+fn a_late_word_on_where_a_journal_ends_is_no_other_history() {
+    let mut stage = Stage::new(3, 2, 33);
+    load::open(&mut stage);
+    let mut known = Known::default();
+    known.go_on(&mut stage);
+    known.settle(&mut stage);
+    stage.catch_up();
+    let source = Address::Manager(PartitionNo(0));
+    let word = |last, asked: u64| Rows {
+        source,
+        first: Seq(asked + 1),
+        last: Seq(last),
+        before: Linked::default(),
+        chunks: Vec::new(),
+        head: Seq(last),
+        complete: None,
+    };
+    let is_rebuilding = |stage: &mut Stage, rows| {
+        stage.on_the_way.push_back(frame(source, Message::Rows(rows)));
+        stage.on_the_way.rotate_right(1);
+        stage.turn();
+        let standings = stage.standings();
+        standings.rebuild.is_some() || standings.rebuilt > 0
+    };
+    assert!(!is_rebuilding(&mut stage, word(1, 1)), "it said so when it was true");
+    assert!(is_rebuilding(&mut stage, word(1, 2)), "who had the second row was told that there is none");
 }

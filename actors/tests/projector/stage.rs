@@ -234,7 +234,7 @@ impl Stage {
     }
 }
 
-fn frame(from: Address, message: Message) -> Frame {
+pub(crate) fn frame(from: Address, message: Message) -> Frame {
     let class = if matches!(message, Message::Ask(_)) { Class::Do } else { Class::Reply };
     Frame { from, class, mark: None, messages: vec![message], traces: Vec::new() }
 }
