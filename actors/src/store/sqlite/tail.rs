@@ -14,19 +14,6 @@ use crate::{
     store::{Error, journal::Hash},
 };
 
-/// A file's address for somebody who opens nothing of it for writing, not even the index of its log: a disk with a file that is
-/// open so can't be made read-only.
-fn read_only(path: &Path) -> String {
-    let mut address = "file:".to_owned();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => address.push(char::from(*byte)),
-            other => address.push_str(&format!("%{other:02X}")),
-        }
-    }
-    address + "?readonly_shm=1"
-}
-
 /// The journal of one file, as the disk has it.
 #[derive(Debug)]
 pub struct Tail {
@@ -36,13 +23,14 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Opens the file of an actor's journal, which must be there, and open by its actor.
+    /// Opens the file of an actor's journal, which must be there.
     ///
     /// # Errors
     /// It is missing, another program's, or of a format that this version does not know; or SQLite failed.
     pub fn open(path: &Path, source: Address) -> Result<Self, Error> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-        let connection = Connection::open_with_flags(read_only(path), flags)?;
+        // Not with `readonly_shm`: whoever of a process opens the log's index first decides for all of it, the actor included.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(std::time::Duration::from_millis(super::BUSY_MS))?;
         let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let (format, application) = (pragma("user_version")?, pragma("application_id")?);
