@@ -57,6 +57,9 @@ DEATHS = 5
 # A bound for what should take seconds.
 SOON = 240
 
+# So many messages are read a second time whenever the connection was lost: more than a broker has in memory alone.
+BACK = 10_000
+
 
 class Listener:
     """Reads the stream of events, and nothing else, and drops doubles."""
@@ -85,10 +88,15 @@ class Listener:
             # Another stream than before: from its beginning.
             self.streams.append(info.created)
             self.number = 0
+        # A broker that was killed has lost what it had not yet written, also of what was heard, and gives those numbers a second time.
+        self.number = max(0, min(self.number, info.state.last_seq) - BACK)
         config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self.number + 1)
         config = config.evolve(ack_policy=AckPolicy.NONE, mem_storage=True, inactive_threshold=30)
         consumer = await jetstream.add_consumer(STREAM, config)
         subscription = await jetstream.pull_subscribe_bind(stream=STREAM, name=consumer.name)
+        if (await jetstream.stream_info(STREAM)).created != info.created:
+            # It was made anew in between, and the number is one of the stream before.
+            return
         while True:
             try:
                 messages = await subscription.fetch(500, timeout=0.5)
@@ -97,7 +105,11 @@ class Listener:
                 await subscription.consumer_info()
                 continue
             for message in messages:
-                self.number = message.metadata.sequence.stream
+                number = message.metadata.sequence.stream
+                if number != self.number + 1:
+                    # Nothing is acknowledged here, so what a broken connection has swallowed does not come again by itself.
+                    return
+                self.number = number
                 self.take(message)
 
     def take(self, message):

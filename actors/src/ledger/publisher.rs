@@ -17,7 +17,11 @@ use remit_core::id::Seq;
 use tokio::{runtime::Handle, sync::watch, time::timeout};
 use tracing::{info, warn};
 
-use super::{Head, Heads, Journal, Limits, file::File, streams};
+use super::{
+    Head, Heads, Journal, Limits,
+    file::File,
+    streams::{self, RUN_BYTES},
+};
 use crate::{
     bus::Task,
     codec,
@@ -39,8 +43,6 @@ const LOOKS_A_CHECK: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long the broker may take to store a run.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// About what one run takes: large enough to cost little for each row, small enough for any broker's largest message.
-const RUN_BYTES: usize = 384 << 10;
 
 /// The writers of all journals of this node. They end when it is dropped.
 pub struct Publisher {

@@ -28,7 +28,12 @@ use rustc_hash::FxHashMap;
 use tokio::{runtime::Handle, sync::watch, time::sleep};
 use tracing::debug;
 
-use super::{Heads, Journal, file::File, pace::Pace, streams};
+use super::{
+    Heads, Journal,
+    file::File,
+    pace::Pace,
+    streams::{self, RUN_BYTES},
+};
 use crate::{
     bus::{Delivery, Inlet, Task},
     message::{Address, Linked, Message, Question, Rows},
@@ -49,8 +54,6 @@ const RUNS_AHEAD: usize = 2;
 /// How long one request for them stands, and how often the broker must say a word meanwhile.
 const EXPIRES: Duration = Duration::from_secs(20);
 const HEARTBEAT: Duration = Duration::from_secs(2);
-/// About how much is read from a journal at a time.
-const RUN_BYTES: usize = 384 << 10;
 
 /// Answers who asks for rows. Its tasks end when it is dropped.
 pub struct Reader {

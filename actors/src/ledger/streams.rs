@@ -14,6 +14,9 @@ use crate::{
     message::{Class, Message, Rows},
 };
 
+/// About what one run takes: large enough to cost little for each row, small enough for any broker's largest message.
+pub(super) const RUN_BYTES: usize = 384 << 10;
+
 /// What a stream may hold: the oldest rows go first, and are read from the journal by whoever needs them.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

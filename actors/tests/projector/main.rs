@@ -3,6 +3,7 @@
 
 mod histories;
 mod load;
+mod readers;
 mod rebuild;
 mod same;
 mod stage;
