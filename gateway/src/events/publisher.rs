@@ -218,9 +218,14 @@ impl Publishing {
         }
         let (asked, room) = (anew.clone(), self.limits.bytes_max);
         let starts = self.off_thread(move |outlets| {
-            let sizes: Vec<u64> = asked.iter().map(|at| outlets[*at].bytes(room).unwrap_or(0)).collect();
-            let shares = shares(&sizes, room);
-            asked.iter().zip(shares).map(|(at, share)| outlets[*at].newest(share)).collect::<Vec<_>>()
+            let sizes: Vec<Option<u64>> = asked.iter().map(|at| outlets[*at].bytes(room)).collect();
+            let known: Vec<u64> = sizes.iter().map(|size| size.unwrap_or(0)).collect();
+            let start = |((at, size), share): ((&usize, Option<u64>), u64)| match size? {
+                // By now it may be larger than its share, and its oldest rows must be published all the same.
+                size if size <= share => Some(Seq(0)),
+                _ => outlets[*at].newest(share),
+            };
+            asked.iter().zip(sizes).zip(shares(&known, room)).map(start).collect::<Vec<_>>()
         });
         let starts = starts.await?;
         let mut begun = 0;
