@@ -183,7 +183,9 @@ class Watched(Afternoon):
         """Goes on with the load, and lets trouble come when a share of it is submitted and news are heard."""
         wanted, heard = int(self.options.transfers * share), len(listener.facts)
         loading = asyncio.create_task(self.load(client, self.options.transfers))
-        is_under_way = lambda: len(self.bodies) >= wanted and len(listener.facts) >= heard + NEWS
+        # Where all is submitted, little may come until those are submitted again whose requests died.
+        has_news = lambda: len(listener.facts) >= heard + NEWS or len(self.bodies) >= self.options.transfers
+        is_under_way = lambda: len(self.bodies) >= wanted and has_news()
         await self.until(lambda: f"{len(self.bodies)} submitted, {len(listener.facts)} heard", is_under_way, listening)
         await trouble()
         # Whoever waits for an answer of a node that was killed need not wait for the time-out.
