@@ -188,9 +188,9 @@ class Watched(Afternoon):
         is_under_way = lambda: len(self.bodies) >= wanted and has_news()
         await self.until(lambda: f"{len(self.bodies)} submitted, {len(listener.facts)} heard", is_under_way, listening)
         await trouble()
-        # Whoever waits for an answer of a node that was killed need not wait for the time-out.
-        loading.cancel()
-        await asyncio.gather(loading, return_exceptions=True)
+        # By itself: a request that is cancelled may leave nats-py's connection such that nothing is ever sent by it again.
+        self.enough = 0
+        await loading
 
     async def run(self, node):
         ready = await asyncio.to_thread(node.start)

@@ -199,8 +199,10 @@ class Afternoon:
 
     async def load(self, client, until):
         """Several clients at once, until so many transfers have been submitted."""
+        self.enough = until
+
         async def one():
-            while len(self.bodies) < until:
+            while len(self.bodies) < self.enough:
                 await self.submit_batch(client)
                 await self.submit_oddities(client)
 
