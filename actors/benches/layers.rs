@@ -43,7 +43,14 @@ const OPEN: u64 = 4_096;
 const BATCHES: [u64; 2] = [128, 1_024];
 
 fn genesis() -> Genesis {
-    Genesis { deployment: "bench".into(), id: [1; 16], shards: vec!["s0".into()], managers: 1, currencies: vec![] }
+    Genesis {
+        deployment: "bench".into(),
+        id: [1; 16],
+        shards: vec!["s0".into()],
+        managers: 1,
+        currencies: vec![],
+        replicated: false,
+    }
 }
 
 fn eur() -> Currency {

@@ -20,10 +20,14 @@ pub struct Genesis {
     pub managers: u16,
     /// The currencies that it declares beside ISO 4217, with their decimals.
     pub currencies: Vec<(Currency, u8)>,
+    /// Whether each commit is on its journal's ledger stream before it is on a disk, so that journals can move between nodes.
+    pub replicated: bool,
 }
 
 /// How unprefixed account names are placed; a fact of every deployment.
 pub const PLACEMENT: &str = "fnv1a64-folded";
+/// The word for commits that are on a stream first. Where it is missing, they are on one disk alone.
+const REPLICATED: &str = "replicated";
 
 impl Genesis {
     /// The shard that an account lives in; `None` if its id names one that does not exist.
@@ -81,6 +85,11 @@ impl Genesis {
             shards: list("shards")?.map(str::to_owned).collect(),
             managers: field("managers")?.parse().ok()?,
             currencies: list("currencies")?.map(currency).collect::<Option<_>>()?,
+            replicated: match field("commit") {
+                None => false,
+                Some(REPLICATED) => true,
+                Some(_) => return None,
+            },
         })
     }
 }
@@ -98,7 +107,8 @@ impl fmt::Display for Genesis {
             self.shards.join(","),
             self.managers,
             currencies.join(","),
-        )
+        )?;
+        if self.replicated { write!(f, " commit={REPLICATED}") } else { Ok(()) }
     }
 }
 
@@ -114,10 +124,13 @@ mod tests {
             shards: vec!["s0".into(), "eu-1".into()],
             managers: 4,
             currencies: vec![(Currency::parse("GOLD").unwrap(), 3)],
+            replicated: false,
         };
         assert_eq!(Genesis::parse(&genesis.to_string()), Some(genesis.clone()));
         let bare = Genesis { currencies: vec![], ..genesis };
-        assert_eq!(Genesis::parse(&bare.to_string()), Some(bare));
+        assert_eq!(Genesis::parse(&bare.to_string()), Some(bare.clone()));
+        let replicated = Genesis { replicated: true, ..bare };
+        assert_eq!(Genesis::parse(&replicated.to_string()), Some(replicated));
         assert_eq!(Genesis::parse("deployment=remit"), None);
     }
 }

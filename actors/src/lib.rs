@@ -9,9 +9,11 @@
 //! 5. [`durable`]: the actor around a machine; [`guardian`]: who restarts it; [`supervision`]: what both say of how it goes;
 //! 6. [`bus`]: how frames reach the other actors;
 //! 7. [`ledger`]: how what was committed leaves for whoever reads; [`projector`]: the machine that reads, for questions;
-//! 8. [`faults`]: all of that going wrong on purpose.
+//! 8. [`cluster`]: which node runs which of them;
+//! 9. [`faults`]: all of that going wrong on purpose.
 
 pub mod bus;
+pub mod cluster;
 pub mod codec;
 pub mod durable;
 pub mod faults;

@@ -55,8 +55,9 @@ pub enum Failure {
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         match error {
-            store::Error::Fenced { .. } => Self::Fenced(error),
+            store::Error::Fenced { .. } | store::Error::LeaseExpired => Self::Fenced(error),
             store::Error::Corrupt { ref what } => Self::Invariant(what.clone()),
+            store::Error::Differs { .. } => Self::Invariant(error.to_string()),
             error => Self::Store(error),
         }
     }
@@ -94,6 +95,22 @@ impl Gate {
 mod tests {
     use super::*;
     use crate::message::Class;
+
+    /// R12, R17: what only says that somebody else writes is no fault of the database; histories that differ don't mend.
+    #[test]
+    fn what_a_store_says_of_its_stream_is_told_apart() {
+        let what = || "row 7".to_owned();
+        let cases = [
+            (store::Error::LeaseExpired, "Fenced"),
+            (store::Error::NotReplicated { what: what() }, "Store"),
+            (store::Error::Gap { last: Seq(1), first: Seq(3) }, "Store"),
+            (store::Error::Differs { what: what() }, "Invariant"),
+        ];
+        for (error, kind) in cases {
+            let failure = format!("{:?}", Failure::from(error));
+            assert!(failure.starts_with(kind), "{failure}");
+        }
+    }
 
     #[test]
     fn nothing_passes_the_gate_before_its_row_is_durable() {

@@ -4,9 +4,9 @@
 //! - `exit` and `error`: what the shell is told, and what the person;
 //! - `session`: settings, the connection, and the currencies that amounts are written in; `words`: reading arguments;
 //! - `output` and `render`: tables for people, bodies as JSON for programs;
-//! - `up`: a node, and `chaos`: what is to go wrong on it; `import`: a file of payments; `demo`: all of it at once; `bench`: how
+//! - `up`: a node, `node`: one that joins others, and `chaos`: what is to go wrong on one; `import`: a file of payments; `demo`: all of it at once; `bench`: how
 //!   fast; `compare`: which protocol; `simulate`: all of it going wrong; `supervision`: what became of
-//!   the actors; `top`: all of it on a full screen; the rest asks one thing each, `page` says how much of it; `trial`: what those that
+//!   the actors; `top`: all of it on a full screen; the rest asks one thing each, `page` says how much of it, and `patience` how long its end is waited for; `trial`: what those that
 //!   bring up a node of their own start it with.
 
 mod account;
@@ -21,8 +21,10 @@ mod deployment;
 mod error;
 mod exit;
 mod import;
+mod node;
 mod output;
 mod page;
+mod patience;
 mod projection;
 mod ready_file;
 mod render;
@@ -90,6 +92,8 @@ struct Global {
 enum Command {
     /// Run a node: account shards, transfer managers, the doors
     Up(up::Args),
+    /// Start a node that joins a deployment; list the nodes, drain one
+    Node(node::Args),
     /// See it work: a payroll over many databases, once under each protocol
     Demo(demo::Args),
     /// Open an account, look at it, change it
@@ -105,7 +109,7 @@ enum Command {
     Import(import::Args),
     /// Prove that no money was made or lost, across all databases
     Audit(audit::Args),
-    /// The databases, and how each of them is
+    /// The databases: how each of them is, and where it is served
     #[command(subcommand)]
     Shard(shard::Command),
     /// The read model: how far it is, and building it anew
@@ -155,13 +159,14 @@ pub fn main() -> ExitCode {
 async fn run(command: Command, session: &Session) -> Result<Exit, Error> {
     match command {
         Command::Up(args) => Box::pin(up::run(args, session)).await,
+        Command::Node(args) => Box::pin(node::run(args, session)).await,
         Command::Demo(args) => Box::pin(demo::run(args, session)).await,
         Command::Account(command) => Box::pin(account::run(command, session)).await,
         Command::Transfer(command) => Box::pin(transfer::run(command, session)).await,
         Command::Transit(command) => transit::run(command, session).await,
         Command::Import(args) => Box::pin(import::run(args, session)).await,
         Command::Audit(args) => audit::run(args, session).await,
-        Command::Shard(shard::Command::List) => shard::list(session).await,
+        Command::Shard(command) => Box::pin(shard::run(command, session)).await,
         Command::Projection(command) => projection::run(command, session).await,
         Command::Supervision(command) => Box::pin(supervision::run(command, session)).await,
         Command::Top => Box::pin(top::run(session)).await,

@@ -12,6 +12,7 @@ use ::metrics::{Unit, counter, describe_counter, describe_gauge, gauge, with_loc
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use remit_actors::{
     bus::NodeBus,
+    cluster::Cluster,
     durable::system_clock,
     guardian::{self, ChildStatus, State},
     message::{Address, Class},
@@ -69,8 +70,14 @@ impl Metrics {
         })
     }
 
-    /// Looks at the actors and the bus each second from now on.
-    pub fn sample(&mut self, guardian: guardian::Handle, bus: Arc<NodeBus>, runtime: &Handle) {
+    /// Looks at the actors and the bus each second from now on, and at what the cluster counts, if this is a node of several.
+    pub fn sample(
+        &mut self,
+        guardian: guardian::Handle,
+        bus: Arc<NodeBus>,
+        members: Option<Cluster>,
+        runtime: &Handle,
+    ) {
         let recorder = Arc::clone(&self.recorder);
         let sampling = runtime.spawn(async move {
             let mut rising = Rising::default();
@@ -82,6 +89,9 @@ impl Metrics {
                     actors.iter().for_each(|actor| set(actor, &mut rising));
                     for (what, count) in bus.iter() {
                         counter!("remit_bus_total", "what" => what).absolute(count);
+                    }
+                    for (actor, refused) in members.iter().flat_map(Cluster::refused) {
+                        counter!("remit_appends_refused_total", "actor" => actor).absolute(refused);
                     }
                 });
             }
@@ -104,6 +114,11 @@ fn describe() {
         ("remit_actor_dropped_messages_total", "Messages that found no room, or nobody there, by class."),
         ("remit_transfers_ended_total", "Transfers that have ended, by manager."),
         (
+            "remit_appends_refused_total",
+            "Appends and commits of this node that were refused, since another node had taken the journal over, or this one's lease \
+                             was over.",
+        ),
+        (
             "remit_bus_total",
             "What the node's bus has done since it started, by what it was: frames, messages, \
                              acknowledgements.",
@@ -113,6 +128,7 @@ fn describe() {
         describe_counter!(name, Unit::Count, help);
     }
     let gauges = [
+        ("remit_actor_here", "1 if an actor is to run on this node, 0 if on another."),
         ("remit_actor_up", "1 if an actor takes turns, else 0."),
         ("remit_actor_quarantined", "1 if an actor is set aside, else 0."),
         ("remit_actor_stuck", "1 if an actor's present turn takes too long, else 0."),
@@ -146,6 +162,7 @@ fn count(event: &Event) {
 fn set(actor: &ChildStatus, rising: &mut Rising) {
     let name = &actor.name;
     let one_if = |holds| if holds { 1.0 } else { 0.0 };
+    gauge!("remit_actor_here", "actor" => name.clone()).set(one_if(actor.state != State::Elsewhere));
     gauge!("remit_actor_up", "actor" => name.clone()).set(one_if(matches!(actor.state, State::Up | State::Stuck)));
     gauge!("remit_actor_quarantined", "actor" => name.clone()).set(one_if(actor.state == State::Quarantined));
     gauge!("remit_actor_stuck", "actor" => name.clone()).set(one_if(actor.state == State::Stuck));

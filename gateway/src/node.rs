@@ -3,29 +3,46 @@
 //! The data folder is taken first, so that nobody else can be at work in it; then the broker is there; then the
 //! deployment's facts are settled; then the actors open their databases; and only then does the door open.
 
+mod actors;
 mod aside;
 mod chaos;
 mod databases;
+mod drained;
 pub mod founding;
 mod ledger;
+mod several;
 
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use remit_actors::{
     bus::{self, Bus, NodeBus, Options as BusOptions},
-    durable::{self, Kill},
+    cluster::{Cluster as Members, JoinError},
+    durable::Kill,
     faults::{self, Dice, Faults, Switch},
-    guardian::{self, ChildStatus, Guardian, Limits, State},
+    guardian::{self, ChildStatus, Guardian},
     message::Address,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, task::AbortHandle};
 
-use self::{chaos::Chaos, databases::Databases, ledger::Ledger};
+pub use self::drained::Drained;
+use self::{
+    actors::{guarding, not_up, wait_until_up},
+    chaos::Chaos,
+    databases::Databases,
+    ledger::Ledger,
+    several::Several,
+};
+use remit_api::node::Role;
+
 use crate::{
     broker::{self, Broker},
     connection::connection,
     datadir::{self, DataDir},
-    door::{self, Door, nats::NatsDoor},
+    door::{
+        self, Door,
+        cluster::{Alone, Cluster},
+        nats::NatsDoor,
+    },
     metrics::{Metrics, Unbound},
     settings::{Hops, Resolved, Settings},
     space::Space,
@@ -55,6 +72,11 @@ pub struct Start {
 pub struct Node {
     dir: DataDir,
     broker: Option<Broker>,
+    running: Running,
+}
+
+/// A node without what must outlive it.
+struct Running {
     client: async_nats::Client,
     client_url: String,
     bus: Arc<NodeBus>,
@@ -63,7 +85,10 @@ pub struct Node {
     events: Publisher,
     ledger: Ledger,
     metrics: Option<Metrics>,
-    door: NatsDoor,
+    members: Option<Members>,
+    /// Keeps the deployment's facts in the broker.
+    keeper: Option<AbortHandle>,
+    door: Option<NatsDoor>,
     drain_within: Duration,
 }
 
@@ -82,6 +107,15 @@ pub enum Error {
     /// The deployment's facts can't be settled.
     #[error("the deployment can't be served from this folder")]
     Founding(#[from] founding::Error),
+    /// What the node commits of the others can't be opened.
+    #[error("what this node knows of the others can't be opened")]
+    Registry(#[source] remit_actors::store::Error),
+    /// It can't join the others.
+    #[error("the node can't join the deployment")]
+    Join(#[from] JoinError),
+    /// A part that several nodes do not have.
+    #[error("{0}")]
+    Absent(&'static str),
     /// The bus can't be started.
     #[error("the bus can't be started")]
     Bus(#[from] remit_actors::bus::Error),
@@ -121,7 +155,7 @@ impl Node {
             false => None,
         };
         match Self::on(resolved, start, dir.path(), broker.as_ref()).await {
-            Ok(running) => Ok(running.with(dir, broker)),
+            Ok(running) => Ok(Self { dir, broker, running }),
             Err(error) => {
                 if let Some(broker) = broker {
                     broker.stop().await;
@@ -142,8 +176,14 @@ impl Node {
         let client = connect_to(&connect, &name).await?;
         let facts = async_nats::jetstream::new(client.clone());
         let create = start.create || broker.is_some();
-        let founded = founding::settle(resolved, dir, &facts, create).await?;
+        let copies = settings.nats.copies();
+        let founded = founding::settle(resolved, dir, &facts, copies, create).await?;
         let genesis = Arc::new(founded.genesis);
+        if genesis.replicated && settings.events.publish {
+            return Err(Error::Absent(
+                "events.publish is for a deployment that commits to its disk: several nodes do not publish events as JSON yet",
+            ));
+        }
 
         let mut options = BusOptions::new(Handle::current(), &genesis.deployment);
         options.hops = match settings.bus.hops {
@@ -154,6 +194,7 @@ impl Node {
         options.frame_bytes_max = usize::try_from(settings.bus.frame_bytes_max).unwrap_or(usize::MAX);
         options.stream_bytes_max = settings.bus.stream_bytes_max;
         options.stream_age = Duration::from_millis(settings.bus.stream_age_ms);
+        options.replicas = copies;
         let bus = NodeBus::start(client.clone(), options).await?;
 
         let set = faults_of(settings);
@@ -165,6 +206,11 @@ impl Node {
         let faults = start.faults.or_else(|| set.clone());
         let way = way(&bus, faults.as_ref());
         let databases = Databases::new(settings, &genesis, dir, &name, founded.is_new, faults);
+        let members = genesis
+            .replicated
+            .then(|| several::member(settings, &genesis, dir, &client, databases.journals(), founded.is_new));
+        let members = members.transpose().map_err(Error::Registry)?;
+        let databases = databases.in_cluster(members.clone());
         let limits = supervision::Limits {
             bytes_max: settings.supervision.events_bytes_max,
             age: Duration::from_millis(settings.supervision.events_age_ms),
@@ -174,30 +220,54 @@ impl Node {
             Some(metrics) => metrics.counting(events.sink()),
             None => events.sink(),
         };
-        let guarding = guardian::Options { sink, ..guarding(settings, &name) };
+        let guarding = guardian::Options { sink, ..guarding(settings, &name, genesis.replicated) };
         let guardian = Guardian::start(guarding, databases.children(), way.clone()).map_err(Error::Guardian)?;
-        for (address, inlet) in guardian.inlets() {
-            bus.attach(address, inlet);
+        if members.is_none() {
+            for (address, inlet) in guardian.inlets() {
+                bus.attach(address, inlet);
+            }
         }
-        let ledger = Ledger::start(settings, &genesis, databases.journals(), &connect, &name, &guardian, &bus).await?;
+        let journals = databases.journals();
+        let ledger = match &members {
+            Some(members) => Ledger::of_cluster(settings, members, &guardian, &bus),
+            None => Ledger::start(settings, &genesis, journals, &connect, &name, &guardian, &bus).await?,
+        };
         if let Some(metrics) = &mut metrics {
-            metrics.sample(guardian.clone(), Arc::clone(&bus), &Handle::current());
+            metrics.sample(guardian.clone(), Arc::clone(&bus), members.clone(), &Handle::current());
         }
-        wait_until_up(&guardian).await?;
-        founding::is_complete(dir)?;
+        let mut keeper = None;
+        if let Some(members) = &members {
+            let prepare = Arc::new(move |journal| databases.prepare(journal));
+            members.join(guardian.clone(), Arc::clone(&bus), prepare).await?;
+            // What is not here by then comes when it can, unless it has never been anywhere.
+            if !members.settled(UP_WITHIN).await && founded.is_new {
+                return Err(Error::NotUp(not_up(&guardian)));
+            }
+            keeper =
+                Some(tokio::spawn(several::keep_facts(facts.clone(), copies, Arc::clone(&genesis))).abort_handle());
+        } else {
+            wait_until_up(&guardian).await?;
+        }
+        founding::is_complete(dir, &facts, copies, &genesis).await?;
+        if let Some(members) = &members {
+            members.is_made();
+        }
 
         let space = Space::watch(databases::folders(dir), settings.store.reserve_bytes).map_err(Error::Space)?;
         let number = rand_u64();
         let waiting_max = usize::try_from(settings.transfers.open_max).unwrap_or(usize::MAX);
+        let cluster: Arc<dyn Cluster> = match &members {
+            Some(members) => Arc::new(Several::new(members.clone(), guardian.clone())),
+            None => Arc::new(Alone::new(guardian.clone(), name)),
+        };
         let door = Door::open(
             Arc::clone(&genesis),
             number,
             way,
-            guardian.clone(),
+            cluster,
             space,
             &Handle::current(),
             door::Options {
-                node: name,
                 events: EventsReader::new(client.clone(), &genesis.deployment),
                 waiting_max: waiting_max.saturating_mul(usize::from(genesis.managers)),
                 frame_messages_max: FRAME_MESSAGES_MAX,
@@ -205,7 +275,8 @@ impl Node {
             },
         )?;
         bus.attach(Address::Gateway(number), Arc::clone(&door) as Arc<dyn remit_actors::bus::Inlet>);
-        let door = NatsDoor::open(client.clone(), door).await?;
+        let has_gateway = settings.node.roles().contains(&Role::Gateway);
+        let door = if has_gateway { Some(NatsDoor::open(client.clone(), door).await?) } else { None };
         let seed = settings.faults.seed;
         let chaos = is_chaos.then(|| Chaos::begin(kill_every, set, seed, &guardian, &Handle::current()));
         let drain_within = Duration::from_millis(settings.supervision.drain_ms);
@@ -218,6 +289,8 @@ impl Node {
             chaos,
             events,
             metrics,
+            members,
+            keeper,
             door,
             drain_within,
         })
@@ -226,7 +299,7 @@ impl Node {
     /// Where clients reach it.
     #[must_use]
     pub fn client_url(&self) -> &str {
-        &self.client_url
+        &self.running.client_url
     }
 
     /// Its private broker's process, if it has one and it is up.
@@ -244,14 +317,14 @@ impl Node {
     /// Its actors, as they stand.
     #[must_use]
     pub fn actors(&self) -> Vec<ChildStatus> {
-        self.guardian.status()
+        self.running.guardian.status()
     }
 
     /// Makes an actor end without reason, to show or to test that it comes back. False if there is none of this name, or it is not
     /// up.
     #[must_use]
     pub fn kill(&self, actor: &str, kill: Kill) -> bool {
-        self.guardian.kill(actor, kill)
+        self.running.guardian.kill(actor, kill)
     }
 
     /// How often its actors' databases have committed rows: each of these commits was flushed to the disk. Those of an actor that
@@ -264,74 +337,35 @@ impl Node {
     /// What its bus has done since it started.
     #[must_use]
     pub fn bus(&self) -> bus::Stats {
-        self.bus.stats()
+        self.running.bus.stats()
     }
 
     /// Ends it in order: the door, the managers, the shards, the bus, the broker. What is cut off by the bound goes on
     /// from its database at the next start.
     pub async fn drain(self) -> Drained {
-        drop(self.chaos);
-        self.door.close().await;
-        let actors = self.guardian.drain(self.drain_within).await;
+        let Self { running, broker, dir: _dir } = self;
+        drop(running.chaos);
+        if let Some(keeper) = running.keeper {
+            keeper.abort();
+        }
+        if let Some(door) = running.door {
+            door.close().await;
+        }
+        if let Some(members) = running.members {
+            members.leave(running.drain_within).await;
+        }
+        let actors = running.guardian.drain(running.drain_within).await;
         // What is not on its stream by then gets there at the next start.
-        self.ledger.flush(FLUSH_WITHIN).await;
+        running.ledger.flush(FLUSH_WITHIN).await;
         // What is not published by then is in the log.
-        let (flushed, _) = tokio::join!(self.bus.stop(FLUSH_WITHIN), self.events.flush(FLUSH_WITHIN));
+        let (flushed, _) = tokio::join!(running.bus.stop(FLUSH_WITHIN), running.events.flush(FLUSH_WITHIN));
         // Without a broker there is nothing left to flush to.
-        self.client.drain().await.ok();
-        drop(self.metrics);
-        if let Some(broker) = self.broker {
+        running.client.drain().await.ok();
+        drop(running.metrics);
+        if let Some(broker) = broker {
             broker.stop().await;
         }
         Drained { actors, flushed }
-    }
-}
-
-/// A node without what must outlive it.
-struct Running {
-    client: async_nats::Client,
-    client_url: String,
-    bus: Arc<NodeBus>,
-    guardian: guardian::Handle,
-    chaos: Option<Chaos>,
-    events: Publisher,
-    ledger: Ledger,
-    metrics: Option<Metrics>,
-    door: NatsDoor,
-    drain_within: Duration,
-}
-
-impl Running {
-    fn with(self, dir: DataDir, broker: Option<Broker>) -> Node {
-        let Self { client, client_url, bus, guardian, chaos, events, ledger, metrics, door, drain_within } = self;
-        Node { dir, broker, client, client_url, bus, guardian, chaos, events, ledger, metrics, door, drain_within }
-    }
-}
-
-/// How a drain went.
-#[derive(Clone, Debug)]
-pub struct Drained {
-    /// The actors.
-    pub actors: guardian::Drained,
-    /// Whether the broker has all that was sent.
-    pub flushed: bool,
-}
-
-impl fmt::Display for Drained {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let guardian::Drained { drained, failed, left } = &self.actors;
-        write!(f, "{} actors drained", drained.len())?;
-        if !failed.is_empty() {
-            let failed: Vec<String> = failed.iter().map(|(name, why)| format!("{name} ({why})")).collect();
-            write!(f, "; failed: {}", failed.join(", "))?;
-        }
-        if !left.is_empty() {
-            write!(f, "; cut off, and going on from their databases at the next start: {}", left.join(", "))?;
-        }
-        if !self.flushed {
-            write!(f, "; the broker did not confirm the last frames, which are asked for again at the next start")?;
-        }
-        Ok(())
     }
 }
 
@@ -358,59 +392,6 @@ fn way(bus: &Arc<NodeBus>, faults: Option<&Switch>) -> Arc<dyn Bus> {
     let Some(faults) = faults else { return below };
     let timed = faults::Timed::new(below, Handle::current());
     Arc::new(faults::Bus::new(timed, faults.clone(), Dice::new(faults.get().seed, FRAMES)))
-}
-
-async fn wait_until_up(guardian: &guardian::Handle) -> Result<(), Error> {
-    let watched = guardian.clone();
-    // Money moves without the read model.
-    let matters = |child: &&ChildStatus| child.address != Address::Projector;
-    let is_up = move |children: &[ChildStatus]| children.iter().filter(matters).all(|child| child.state == State::Up);
-    // An actor that is set aside will not come up by waiting.
-    let is_settled = move |children: &[ChildStatus]| {
-        is_up(children) || children.iter().filter(matters).any(|child| child.state == State::Quarantined)
-    };
-    let waited = tokio::task::spawn_blocking(move || watched.wait(UP_WITHIN, is_settled)).await;
-    let children = guardian.status();
-    if waited.unwrap_or(false) && is_up(&children) {
-        return Ok(());
-    }
-    let missing = children.iter().filter(matters).filter(|child| child.state != State::Up).map(|child| {
-        let why = child.last_failure.as_deref().unwrap_or("it is still opening its database");
-        format!("{} ({why})", child.name)
-    });
-    Err(Error::NotUp(missing.collect::<Vec<_>>().join("; ")))
-}
-
-fn guarding(settings: &Settings, node: &str) -> guardian::Options {
-    let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let (turns, supervision) = (&settings.turns, &settings.supervision);
-    guardian::Options {
-        arbiter_threads: arbiter_threads(settings.node.arbiter_threads),
-        turns: durable::Options {
-            batch_messages_max: size(turns.batch_messages_max),
-            room: [size(turns.lane_replies_max), size(turns.lane_dos_max), size(turns.lane_submits_max)],
-            ..durable::Options::default()
-        },
-        limits: Limits {
-            restart_first_ms: supervision.restart_first_ms,
-            restart_max_ms: supervision.restart_max_ms,
-            failures_max: size(supervision.failures_max),
-            failures_period_ms: supervision.failures_period_ms,
-            quarantine_retry_ms: supervision.quarantine_retry_ms,
-        },
-        ..guardian::Options::new(node)
-    }
-}
-
-/// The threads that the durable actors share.
-///
-/// By default two for each processor, since one of them may be waiting for a flush. Actors that share a thread wait for each
-/// other, so each turn finds more to do, and frames and commits are larger and fewer.
-fn arbiter_threads(set: u16) -> usize {
-    match set {
-        0 => 2 * std::thread::available_parallelism().map_or(1, usize::from),
-        set => usize::from(set),
-    }
 }
 
 /// A number that no other gateway has drawn.

@@ -72,10 +72,12 @@ class Listener:
         self.doubles = 0
         self.streams = []
         self.number = 0
+        # Said rather than done by a cancellation, which nats-py's fetch may swallow.
+        self.is_over = False
 
     async def listen(self):
         connection = await nats.connect(self.url, max_reconnect_attempts=-1, reconnect_time_wait=0.1)
-        while True:
+        while not self.is_over:
             try:
                 await self.read(connection.jetstream())
             except (nats.errors.Error, asyncio.TimeoutError):
@@ -97,7 +99,7 @@ class Listener:
         if (await jetstream.stream_info(STREAM)).created != info.created:
             # It was made anew in between, and the number is one of the stream before.
             return
-        while True:
+        while not self.is_over:
             try:
                 messages = await subscription.fetch(500, timeout=0.5)
             except nats.errors.TimeoutError:
@@ -188,7 +190,7 @@ class Watched(Afternoon):
         is_under_way = lambda: len(self.bodies) >= wanted and has_news()
         await self.until(lambda: f"{len(self.bodies)} submitted, {len(listener.facts)} heard", is_under_way, listening)
         await trouble()
-        # By itself: a request that is cancelled may leave nats-py's connection such that nothing is ever sent by it again.
+        # By itself: nats-py may swallow a cancellation.
         self.enough = 0
         await loading
 
@@ -231,8 +233,8 @@ class Watched(Afternoon):
         assert listener.doubles > 0, "nothing was heard twice"
         await self.check(client)
         deaths = await self.deaths(client)
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        listener.is_over = True
+        await listening
         await connection.close()
         node.stop()
         print(f"{len(listener.facts)} facts heard, each journal's in order, {listener.doubles} of them more than once; {deaths} deaths")

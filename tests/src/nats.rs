@@ -1,6 +1,8 @@
 //! A real `nats-server` for one test: its own process, port and temporary folder, all gone when the test ends, also by a
 //! panic. It can be killed, wiped and started again at the same address.
 
+mod cluster;
+
 use std::{
     collections::hash_map::RandomState,
     env, fs,
@@ -20,6 +22,8 @@ use nix::{
     unistd::Pid,
 };
 use tempfile::TempDir;
+
+pub use self::cluster::NatsCluster;
 
 /// How long a server may take until it answers. Generous: other tests use the machine too.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -59,6 +63,8 @@ pub struct NatsServer {
     folder: TempDir,
     port: u16,
     url: String,
+    /// What its configuration says of the others, if it is one of several.
+    routes: String,
     running: Option<(Child, Pid)>,
 }
 
@@ -78,16 +84,22 @@ impl NatsServer {
     /// If there is no `nats-server`, or it does not come up.
     #[must_use]
     pub fn start_with(options: Options) -> Self {
-        let folder = tempfile::Builder::new().prefix("remit-nats-").tempdir().expect("a temporary folder can be made");
-        let mut server = Self { options, program: program(), folder, port: 0, url: String::new(), running: None };
+        let mut said = String::new();
         for _ in 0..PORTS_TRIED {
-            server.port = free_port();
-            server.url = format!("nats://127.0.0.1:{}", server.port);
+            let mut server = Self::new(options, free_port());
             if server.spawn() {
                 return server;
             }
+            said = server.log();
         }
-        panic!("nats-server does not start:\n{}", server.log());
+        panic!("nats-server does not start:\n{said}");
+    }
+
+    /// One that is not started yet.
+    fn new(options: Options, port: u16) -> Self {
+        let folder = tempfile::Builder::new().prefix("remit-nats-").tempdir().expect("a temporary folder can be made");
+        let url = format!("nats://127.0.0.1:{port}");
+        Self { options, program: program(), folder, port, url, routes: String::new(), running: None }
     }
 
     /// Where clients connect.
@@ -207,7 +219,7 @@ impl NatsServer {
         if !self.options.authorization.is_empty() {
             text += &format!("authorization {{ {} }}\n", self.options.authorization);
         }
-        text
+        text + &self.routes
     }
 
     /// What it calls itself: its folder's name, which nobody else has.

@@ -103,6 +103,12 @@ impl OpenDebits {
         ended
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.by_begin.values().map(BTreeMap::len).sum()
+    }
+
     /// All of them, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = &OpenDebit> {
         self.by_begin.values().flat_map(BTreeMap::values)

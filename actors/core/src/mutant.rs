@@ -65,11 +65,23 @@ pub enum Mutant {
     PermitsNotReturned,
     /// The projector takes rows in that it has already.
     ProjectionCountsTwice,
+    /// R12: an owner whose lease is over goes on writing.
+    WritesOnAfterLease,
+    /// R15: a claimant takes no promises, so what others have is not asked for.
+    NoPromises,
+    /// R13, R17: what a stream has beyond the claimant's file is not taken in.
+    NoTail,
+    /// R12: an append to a stream does not say behind which message it goes.
+    AppendsAnywhere,
+    /// R14: an append that is refused counts as one that came true before, whatever stands there.
+    RefusedIsStored,
+    /// R18: where a stream is gone, its last claimant is not waited for.
+    LastClaimantNotAwaited,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 34] = [
         Self::NoTombstone,
         Self::RefusalNotRecorded,
         Self::UniqueIndexMissing,
@@ -98,6 +110,12 @@ impl Mutant {
         Self::NoRetryAfterRecovery,
         Self::PermitsNotReturned,
         Self::ProjectionCountsTwice,
+        Self::WritesOnAfterLease,
+        Self::NoPromises,
+        Self::NoTail,
+        Self::AppendsAnywhere,
+        Self::RefusedIsStored,
+        Self::LastClaimantNotAwaited,
     ];
 }
 

@@ -147,8 +147,20 @@ impl NodeBus {
     /// From now on frames for `address` go into `inlet`, and no longer where they went before. Never waits: the
     /// subscription is made in the background, and again whenever it is lost.
     pub fn attach(&self, address: Address, inlet: Arc<dyn Inlet>) {
+        self.subscribe(address, None, inlet);
+    }
+
+    /// The same for an actor that this node got to run under the number `term`, greater for each later owner: it pulls by a
+    /// consumer that no other owner has. So all who believe to run the actor get each frame, and none takes it away from
+    /// another; a successor's consumer begins with the last seconds' frames. The broker forgets it when it was not pulled for
+    /// a minute. A gateway or the projector has no durable consumer, and no term.
+    pub fn attach_term(&self, address: Address, inlet: Arc<dyn Inlet>, term: u64) {
+        self.subscribe(address, Some(term), inlet);
+    }
+
+    fn subscribe(&self, address: Address, term: Option<u64>, inlet: Arc<dyn Inlet>) {
         self.switchboard.attach(address, inlet.clone());
-        let task = self.subscriber.subscribe(address, inlet);
+        let task = self.subscriber.subscribe(address, term, inlet);
         let before = self.subscriptions.lock().insert(address, task);
         drop(before);
     }
@@ -160,7 +172,7 @@ impl NodeBus {
 
     /// From now on `address` is nobody of this node; a frame that is being handed over may still go in. The broker keeps its
     /// consumer, and what comes, for whoever attaches next, here or on another node; what was on its way, or is not
-    /// acknowledged, that one gets when its time is up.
+    /// acknowledged, that one gets when its time is up. An owner in a later term gets it at once, from a consumer of its own.
     pub fn detach(&self, address: Address) {
         self.switchboard.detach(address);
         let task = self.subscriptions.lock().remove(&address);

@@ -6,12 +6,13 @@
 //! |---|---|---|---|
 //! | restarts | acknowledged and dropped | silence: the asker asks again | silence |
 //! | is quarantined | acknowledged and dropped | `unavailable`, at once | `unavailable`, at once |
-//! | has ended for good | dropped, not acknowledged | silence | silence |
+//! | is elsewhere, or has ended for good | dropped, not acknowledged | silence | silence |
 //!
 //! Acknowledged, because one stream carries the frames of many actors, and what one of them leaves unacknowledged takes up
 //! the window of all; whoever misses the frame asks again from state. Not acknowledged at the end, because then the whole
-//! node ends, and what the broker still has need not be asked for again when it comes back. `unavailable` promises nothing:
-//! to a manager it is silence (R6), and to a client it says that a submit may or may not be recorded.
+//! node ends, or the actor moves to another, and what the broker still has need not be asked for again when it is back.
+//! `unavailable` promises nothing: to a manager it is silence (R6), and to a client it says that a submit may or may not be
+//! recorded.
 
 use std::sync::{
     Arc,
@@ -36,7 +37,7 @@ pub(crate) enum LeadsTo {
     Nobody,
     /// Nobody for long, and why.
     Quarantine(String),
-    /// Nobody any more.
+    /// Nobody any more, or nobody here.
     Nowhere,
 }
 
@@ -138,7 +139,7 @@ enum Fate {
     NoRoom,
     /// Nobody is there for long, and why.
     Unavailable(String),
-    /// Nobody is there any more.
+    /// Nobody is there any more, or nobody here.
     TooLate,
 }
 

@@ -14,7 +14,14 @@ mod pulse;
 pub mod traced;
 mod turns;
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, fut::wrap_future};
 use remit_core::id::Time;
@@ -67,6 +74,12 @@ pub(crate) struct Arrival(pub(crate) Delivery);
 #[rtype(result = "()")]
 pub(crate) struct Drain;
 
+/// The flag that comes with it has been raised: end as [`Ended::Retired`]. The flag is seen before each turn, so that nothing
+/// that waits in the mailbox comes first; this wakes who sleeps.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Halt;
+
 /// End without reason, as a test or a show of chaos wants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
@@ -91,6 +104,8 @@ struct Alarm;
 pub(crate) struct Durable {
     turns: Turns,
     pulse: Arc<Pulse>,
+    /// Whether it must not take another turn.
+    halt: Arc<AtomicBool>,
     clock: Followed,
     /// Whether a [`Turn`] is on its way.
     turn_due: bool,
@@ -106,15 +121,20 @@ impl Durable {
         options: Options,
         room: Arc<Room>,
         pulse: Arc<Pulse>,
+        halt: Arc<AtomicBool>,
         closing: Closing,
     ) -> Self {
         let turns = Turns::new(machine, room, bus, options.batch_messages_max);
         let clock = Followed::new(options.clock);
-        Self { turns, pulse, clock, turn_due: false, alarm: None, closing }
+        Self { turns, pulse, halt, clock, turn_due: false, alarm: None, closing }
     }
 
     /// Takes one turn; false if it was the last one.
     fn turn(&mut self, ctx: &mut Context<Self>) -> bool {
+        if self.halt.load(Relaxed) {
+            self.end(Ended::Retired, ctx);
+            return false;
+        }
         let now = self.clock.now();
         self.pulse.begins();
         match self.turns.turn(now) {
@@ -226,6 +246,14 @@ impl Handler<Drain> for Durable {
             }
         }
         self.end(Ended::Drained, ctx);
+    }
+}
+
+impl Handler<Halt> for Durable {
+    type Result = ();
+
+    fn handle(&mut self, _: Halt, ctx: &mut Self::Context) {
+        self.end(Ended::Retired, ctx);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     hash::{BuildHasher, RandomState},
     io, mem,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -15,11 +15,12 @@ use super::{
     birth::{Birth, Made, Over},
     board::{Board, State},
     drain::Draining,
+    moves::Retiring,
     record::{Record, Verdict},
 };
 use crate::{
     bus::Bus,
-    durable::{Closing, Durable, Entrance, LeadsTo, Pulse},
+    durable::{Closing, Durable, Entrance, Halt, LeadsTo, Pulse},
     supervision::{Ended, Event, InHand, Recovery, Start, Step},
 };
 
@@ -28,7 +29,8 @@ pub struct Guardian {
     options: Options,
     bus: Arc<dyn Bus>,
     pub(super) board: Arc<Board>,
-    arbiters: Vec<Arbiter>,
+    /// `None` where no child lives at present.
+    arbiters: Vec<Option<Arbiter>>,
     pub(super) wards: Vec<Ward>,
     born: Instant,
     pub(super) draining: Option<Draining>,
@@ -41,14 +43,16 @@ pub(super) struct Ward {
     pub(super) entrance: Arc<Entrance>,
     /// Its arbiter's place among all.
     thread: usize,
-    record: Record,
-    generation: u64,
+    pub(super) record: Record,
+    pub(super) generation: u64,
     /// The newest claim that it is known to have made.
     epoch: Option<Epoch>,
     pub(super) life: Life,
-    pulse: Arc<Pulse>,
-    stuck: bool,
-    overdue: u64,
+    pub(super) pulse: Arc<Pulse>,
+    /// Raised where the present incarnation must not take another turn.
+    pub(super) halt: Arc<AtomicBool>,
+    pub(super) stuck: bool,
+    pub(super) overdue: u64,
 }
 
 /// What a child is about.
@@ -56,9 +60,13 @@ pub(super) enum Life {
     Starting,
     Up(Addr<Durable>),
     /// Told to end.
-    Draining,
+    Draining(Addr<Durable>),
+    /// It is to end, and then not to be here.
+    Retiring(Retiring),
     /// A fresh one will be made later.
     Down(String),
+    /// Another node has it, or nobody.
+    Elsewhere,
     /// For good.
     Ended,
 }
@@ -75,16 +83,19 @@ impl Guardian {
     ) -> io::Result<Self> {
         let threads = threads(&children, options.arbiter_threads);
         let arbiters = 0..threads.iter().map(|thread| thread + 1).max().unwrap_or(0);
-        let arbiters = arbiters.map(|_| Arbiter::try_new()).collect::<io::Result<_>>()?;
-        let ward = |((child, entrance), thread)| Ward {
+        let needed = |thread| children.iter().zip(&threads).any(|(child, of)| child.here && *of == thread);
+        let arbiters = arbiters.map(|thread| needed(thread).then(Arbiter::try_new).transpose());
+        let arbiters = arbiters.collect::<io::Result<_>>()?;
+        let ward = |((child, entrance), thread): ((Child, _), _)| Ward {
+            life: if child.here { Life::Down("not yet started".into()) } else { Life::Elsewhere },
             child,
             entrance,
             thread,
             record: Record::default(),
             generation: 0,
             epoch: None,
-            life: Life::Down("not yet started".into()),
             pulse: Arc::default(),
+            halt: Arc::default(),
             stuck: false,
             overdue: 0,
         };
@@ -93,14 +104,15 @@ impl Guardian {
     }
 
     /// Makes a child's machine and actor, on the child's own thread.
-    fn start_ward(&mut self, no: usize, ctx: &Context<Self>) {
+    pub(super) fn start_ward(&mut self, no: usize, ctx: &Context<Self>) {
         let now_ms = self.age_ms();
         let ward = &mut self.wards[no];
         let (one_by_one, park) = ward.record.starts(now_ms);
         let in_hand = Arc::new(InHand::default());
         let recovery = Recovery { one_by_one, park, in_hand: Arc::clone(&in_hand) };
         let pulse = Arc::new(Pulse::default());
-        ward.pulse = Arc::clone(&pulse);
+        let halt = Arc::new(AtomicBool::new(false));
+        (ward.pulse, ward.halt) = (Arc::clone(&pulse), Arc::clone(&halt));
         ward.life = Life::Starting;
         let birth = Birth {
             ward: no,
@@ -109,6 +121,7 @@ impl Guardian {
             bus: Arc::clone(&self.bus),
             options: self.options.turns,
             pulse: Arc::clone(&pulse),
+            halt,
             guardian: ctx.address().downgrade(),
         };
         self.board.set(no, |row| {
@@ -118,7 +131,33 @@ impl Guardian {
         self.tell(no, Step::Started);
         // Made here, so that it tells the end also where the thread is gone.
         let closing = Closing::new(birth.on_end());
-        self.arbiters[self.wards[no].thread].spawn_fn(move || birth.give(closing));
+        match self.thread_of(no) {
+            Ok(arbiter) => {
+                arbiter.spawn_fn(move || birth.give(closing));
+            }
+            // It has vanished, then, and is tried again.
+            Err(error) => tracing::error!(actor = self.wards[no].child.name, %error, "an actor has no thread"),
+        }
+    }
+
+    /// The thread of a child, which is started if it is the first one there.
+    fn thread_of(&mut self, no: usize) -> io::Result<&Arbiter> {
+        let arbiter = &mut self.arbiters[self.wards[no].thread];
+        if arbiter.is_none() {
+            *arbiter = Some(Arbiter::try_new()?);
+        }
+        Ok(arbiter.as_ref().expect("it has just been made"))
+    }
+
+    /// Ends the thread of a child that has left, if nobody else lives there.
+    pub(super) fn end_idle_thread(&mut self, no: usize) {
+        let thread = self.wards[no].thread;
+        let lives_there = |ward: &Ward| ward.thread == thread && !matches!(ward.life, Life::Elsewhere | Life::Ended);
+        if !self.wards.iter().any(lives_there)
+            && let Some(arbiter) = self.arbiters[thread].take()
+        {
+            arbiter.stop();
+        }
     }
 
     /// What is to be done when a child has ended that should not have.
@@ -170,7 +209,7 @@ impl Guardian {
         for no in 0..self.wards.len() {
             let stuck_ms = self.options.stuck_ms;
             let ward = &mut self.wards[no];
-            let at_work = matches!(ward.life, Life::Starting | Life::Up(_) | Life::Draining);
+            let at_work = matches!(ward.life, Life::Starting | Life::Up(_) | Life::Draining(_) | Life::Retiring(_));
             let overdue = ward.pulse.position().overdue;
             match (mem::replace(&mut ward.overdue, overdue), overdue) {
                 (0, 1..) => self.tell(no, Step::Overdue { transfers: overdue }),
@@ -189,7 +228,7 @@ impl Guardian {
         }
     }
 
-    fn tell(&self, no: usize, step: Step) {
+    pub(super) fn tell(&self, no: usize, step: Step) {
         let ward = &self.wards[no];
         let event = Event {
             at: (self.options.turns.clock)(),
@@ -239,8 +278,14 @@ impl Handler<Made> for Guardian {
         if ward.generation != made.generation {
             return;
         }
-        ward.entrance.lead_to(LeadsTo::Actor(made.addr.clone(), made.room));
-        ward.life = Life::Up(made.addr);
+        if let Life::Retiring(retiring) = &mut ward.life {
+            // Its order to leave came while it was made, so that nothing waits for it yet.
+            made.addr.do_send(Halt);
+            retiring.addr = Some(made.addr);
+        } else {
+            ward.entrance.lead_to(LeadsTo::Actor(made.addr.clone(), made.room));
+            ward.life = Life::Up(made.addr);
+        }
         ward.epoch = Some(made.epoch);
         self.board.set(no, |row| (row.state, row.position) = (State::Up, None));
         self.tell(no, Step::LeaseWon);
@@ -257,7 +302,9 @@ impl Handler<Over> for Guardian {
         if self.wards[no].generation != over.generation {
             return;
         }
-        if matches!(over.ended, Ended::Drained) {
+        if matches!(self.wards[no].life, Life::Retiring(_)) {
+            self.ward_retired(no, &over, ctx);
+        } else if matches!(over.ended, Ended::Drained) {
             self.tell(no, Step::Drained);
             if let Some(draining) = &mut self.draining {
                 draining.report.drained.push(self.wards[no].child.name.clone());

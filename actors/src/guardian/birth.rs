@@ -2,7 +2,10 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
@@ -24,6 +27,7 @@ pub(super) struct Birth {
     pub(super) bus: Arc<dyn Bus>,
     pub(super) options: durable::Options,
     pub(super) pulse: Arc<Pulse>,
+    pub(super) halt: Arc<AtomicBool>,
     /// Weak: the guardian holds the child's address, and addresses that hold each other never end.
     pub(super) guardian: WeakAddr<Guardian>,
 }
@@ -51,11 +55,15 @@ impl Birth {
             Ok(Err(failure)) => return closing.set(failure.into()),
             Err(panic) => return closing.set(Ended::Panicked(said(panic.as_ref()))),
         };
+        if self.halt.load(Relaxed) {
+            return closing.set(Ended::Retired);
+        }
         let epoch = position.epoch;
         self.pulse.opened(position);
         let (open, took_ms) = (machine.recovered(), u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
         let room = Arc::new(Room::new(self.options.room));
-        let addr = Durable::new(machine, self.bus, self.options, Arc::clone(&room), self.pulse, closing).start();
+        let addr =
+            Durable::new(machine, self.bus, self.options, Arc::clone(&room), self.pulse, self.halt, closing).start();
         if let Some(guardian) = self.guardian.upgrade() {
             guardian.do_send(Made { ward: self.ward, generation, addr, room, epoch, open, took_ms });
         }

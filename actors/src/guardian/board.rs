@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{Child, Drained};
+use super::{Child, Drained, Retired};
 use crate::{
     durable::{Entrance, Pulse},
     message::{Address, Position},
@@ -26,6 +26,8 @@ pub enum State {
     Restarting,
     /// It failed too often, or for a reason that nothing helps against.
     Quarantined,
+    /// Another node runs it, or nobody.
+    Elsewhere,
     /// It has ended for good.
     Ended,
 }
@@ -40,6 +42,7 @@ impl State {
             Self::Stuck => "stuck",
             Self::Restarting => "restarting",
             Self::Quarantined => "quarantined",
+            Self::Elsewhere => "elsewhere",
             Self::Ended => "ended",
         }
     }
@@ -54,7 +57,7 @@ pub struct ChildStatus {
     pub address: Address,
     /// What it is about.
     pub state: State,
-    /// How often it has been restarted.
+    /// How often it has been restarted, or made anew after it was elsewhere.
     pub generation: u64,
     /// Turns that the present incarnation has ended.
     pub turns: u64,
@@ -100,7 +103,7 @@ impl Board {
             name: child.name.clone(),
             address: child.address,
             entrance: Arc::clone(entrance),
-            state: State::Starting,
+            state: if child.here { State::Starting } else { State::Elsewhere },
             generation: 0,
             pulse: Arc::default(),
             last_failure: None,
@@ -124,6 +127,19 @@ impl Board {
     pub(super) fn report(&self) -> Drained {
         let left = || self.rows.lock().iter().map(|row| row.name.clone()).collect();
         self.report.lock().clone().unwrap_or_else(|| Drained { left: left(), ..Drained::default() })
+    }
+
+    /// The place of the child of this name.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.rows.lock().iter().position(|row| row.name == name)
+    }
+
+    /// How the retirement of a child went that the guardian did not answer, since it has ended itself.
+    pub(super) fn retired(&self, child: usize) -> Retired {
+        match self.rows.lock()[child].state {
+            State::Elsewhere | State::Ended => Retired::Ended,
+            State::Starting | State::Up | State::Stuck | State::Restarting | State::Quarantined => Retired::Left,
+        }
     }
 
     pub(super) fn status(&self) -> Vec<ChildStatus> {

@@ -75,11 +75,11 @@ impl Guardian {
             match &ward.life {
                 Life::Up(addr) => {
                     addr.do_send(durable::Drain);
-                    ward.life = Life::Draining;
+                    ward.life = Life::Draining(addr.clone());
                     all = false;
                 }
                 // It is told once it is up.
-                Life::Starting | Life::Draining => all = false,
+                Life::Starting | Life::Draining(_) | Life::Retiring(_) => all = false,
                 Life::Down(why) => {
                     let failed = (ward.child.name.clone(), why.clone());
                     if let Some(draining) = &mut self.draining {
@@ -87,7 +87,7 @@ impl Guardian {
                     }
                     self.ward_ended(no);
                 }
-                Life::Ended => {}
+                Life::Elsewhere | Life::Ended => {}
             }
         }
         all
@@ -96,7 +96,7 @@ impl Guardian {
     /// Answers who waits, and ends the guardian and its threads. Nothing if no drain is in progress.
     fn finish_drain(&mut self) {
         let Some(draining) = &mut self.draining else { return };
-        let left = self.wards.iter().filter(|ward| !matches!(ward.life, Life::Ended));
+        let left = self.wards.iter().filter(|ward| !matches!(ward.life, Life::Elsewhere | Life::Ended));
         draining.report.left = left.map(|ward| ward.child.name.clone()).collect();
         self.watch.called.store(true, Relaxed);
         self.board.set_report(&draining.report);

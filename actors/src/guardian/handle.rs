@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    future::Future,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -16,6 +17,7 @@ use super::{
     Guardian,
     board::{Board, ChildStatus},
     drain::{Drain, Drained},
+    moves::{Host, Leave, Retire, Retired},
 };
 use crate::{
     bus::Inlet,
@@ -68,6 +70,38 @@ impl Handle {
         self.0.board.wait(bound, wanted)
     }
 
+    /// From now on a child runs here: it is started like any other, and what it did here before is not held against it. One
+    /// that is still ending is started once it has; one that is here already stays as it is. Nobody is started during a
+    /// drain. False if there is none of this name.
+    #[must_use]
+    pub fn host(&self, name: &str) -> bool {
+        let child = self.0.board.find(name);
+        child.is_some_and(|ward| {
+            self.0.addr.do_send(Host { ward });
+            true
+        })
+    }
+
+    /// From now on a child does not run here: it ends, whatever it is at, and is not started again until this node is told to
+    /// [`host`](Self::host) it. Its entrance takes nothing in from the first moment. Begins when called; what is returned
+    /// waits until its database is closed, within the bound. Who is not here anyway has [`Ended`](Retired::Ended).
+    ///
+    /// A second call adds to the first: [`Retire::AtOnce`] cuts short a [`Retire::Drain`].
+    pub fn retire(&self, name: &str, how: Retire, bound: Duration) -> impl Future<Output = Retired> + Send + use<> {
+        let board = Arc::clone(&self.0.board);
+        let asked = board.find(name).map(|ward| {
+            let (reply, answer) = oneshot::channel();
+            self.0.addr.do_send(Leave { ward, how, bound, reply });
+            (ward, answer)
+        });
+        async move {
+            match asked {
+                Some((ward, answer)) => answer.await.unwrap_or_else(|_| board.retired(ward)),
+                None => Retired::Ended,
+            }
+        }
+    }
+
     /// Ends all children, group by group, each after it has taken what waits for it; then the guardian. What has not ended
     /// within the bound is left as it is, and ends with the process: a crash at any moment is as safe.
     pub async fn drain(&self, bound: Duration) -> Drained {
@@ -88,7 +122,7 @@ impl Handle {
     /// not up.
     #[must_use]
     pub fn kill(&self, name: &str, kill: Kill) -> bool {
-        let child = self.status().iter().position(|child| child.name == name);
+        let child = self.0.board.find(name);
         child.is_some_and(|child| self.0.entrances[child].kill(kill))
     }
 

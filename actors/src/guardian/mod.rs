@@ -5,6 +5,9 @@
 //! child's factory opens its database on that thread. However the child ends, the guardian is told, and makes a fresh one
 //! after a pause (`record` decides) until it is told to [`drain`](Handle::drain) them.
 //!
+//! A child may be elsewhere, on another node: from the start, or after it was told to [`retire`](Handle::retire), until this
+//! node is told to [`host`](Handle::host) it.
+//!
 //! Nobody watches the guardian: if it ends uncalled, so does the process.
 
 mod actor;
@@ -12,6 +15,7 @@ mod birth;
 mod board;
 mod drain;
 mod handle;
+mod moves;
 mod record;
 
 use std::{
@@ -28,7 +32,7 @@ use actix::{Supervisor, System};
 
 use crate::{
     bus::Bus,
-    durable::{self, Entrance},
+    durable::{self, Entrance, LeadsTo},
     machine::{Failure, Machine},
     message::Address,
     supervision::{Sink, Start},
@@ -38,6 +42,7 @@ pub use actor::Guardian;
 pub use board::{ChildStatus, State};
 pub use drain::Drained;
 pub use handle::Handle;
+pub use moves::{Retire, Retired};
 pub use record::Limits;
 
 use board::Board;
@@ -54,6 +59,8 @@ pub struct Child {
     pub address: Address,
     /// Whether it has a thread of its own, where the others share theirs.
     pub alone: bool,
+    /// Whether it runs from the start; if not, as soon as this node is told to [`host`](Handle::host) it.
+    pub here: bool,
     /// When it is drained: those with a lower number first, those with the same at once.
     pub group: u32,
     /// What makes its machine.
@@ -71,7 +78,7 @@ impl fmt::Debug for Child {
 pub struct Options {
     /// This node's name, for events.
     pub node: String,
-    /// Threads that the children share; 0: one for each.
+    /// Threads that the children share; 0: one for each. A thread is there as long as some child needs it.
     pub arbiter_threads: usize,
     /// How the children take their turns.
     pub turns: durable::Options,
@@ -111,7 +118,7 @@ impl fmt::Debug for Options {
 }
 
 impl Guardian {
-    /// Starts the children, and the guardian over them. Returns at once: [`Handle::wait`] tells when they are up, and
+    /// Starts the children that are to be here, and the guardian over them. Returns at once: [`Handle::wait`] tells when they are up, and
     /// [`Handle::inlets`] has what the bus needs to reach them, now and after any restart.
     ///
     /// # Errors
@@ -122,6 +129,9 @@ impl Guardian {
             .iter()
             .map(|child| Arc::new(Entrance::new(child.address, Arc::clone(&bus), retry_after_ms)))
             .collect();
+        for (_, entrance) in children.iter().zip(&entrances).filter(|(child, _)| !child.here) {
+            entrance.lead_to(LeadsTo::Nowhere);
+        }
         let board = Arc::new(Board::new(&children, &entrances, options.stuck_ms));
         // As long as nothing runs, nothing can die.
         let called = Arc::new(AtomicBool::new(true));

@@ -2,17 +2,20 @@
 //!
 //! A child that fails too often is quarantined: who asks it is told `unavailable` at once. For how long depends on whose fault
 //! it is. What its environment does to it (a full or read-only disk) ends without notice, so it is tried again at the longest
-//! pause between restarts, for as long as that takes. A bug or a broken invariant is still there a moment later, and each try
+//! pause between restarts, for as long as that takes; what it needs of others (a broker, a lease, another node's rows) comes back within
+//! seconds, and is tried again every second. A bug or a broken invariant is still there a moment later, and each try
 //! costs the others something: it waits long.
 
 use std::collections::VecDeque;
 
 use remit_core::id::TransferId;
 
-use crate::{machine::Failure, supervision::Ended};
+use crate::{machine::Failure, store::Error, supervision::Ended};
 
 /// How often a transfer that is alone in hand may bring its actor down until it is parked (R11).
 const PANICS_ALONE_MAX: u32 = 2;
+/// The longest pause for want of others, in milliseconds. They are asked with a bound of their own, so this is no busy loop.
+const ABSENT_MS_MAX: u64 = 1_000;
 /// Transfers under suspicion at once. Each has cost a panic, and so many of those in a row end in quarantine long before.
 const SUSPECTS_MAX: usize = 64;
 
@@ -57,6 +60,8 @@ pub(super) enum Verdict {
 enum Fault {
     /// The database could not be read or written: the disk is full, read-only, gone.
     Environment,
+    /// What it needs of others is not there: brokers choose a leader, the lease is over, another node writes for now.
+    Absent,
     /// Its own.
     Own,
 }
@@ -64,8 +69,18 @@ enum Fault {
 impl Fault {
     fn of(ended: &Ended) -> Self {
         match ended {
+            Ended::Failed(Failure::Store(Error::NotReplicated { .. }))
+            | Ended::LeaseLost(Failure::Fenced(Error::LeaseExpired)) => Self::Absent,
             Ended::Failed(Failure::Store(_)) => Self::Environment,
             _ => Self::Own,
+        }
+    }
+
+    /// The longest pause before another try, in milliseconds.
+    fn pause_ms_max(self, limits: &Limits) -> u64 {
+        match self {
+            Self::Absent => limits.restart_max_ms.min(ABSENT_MS_MAX),
+            Self::Environment | Self::Own => limits.restart_max_ms,
         }
     }
 }
@@ -114,17 +129,19 @@ impl Record {
         let spread = |pause: u64| pause - dice % (pause / 4 + 1);
         match fault {
             // Its failures stay counted: while the cause lasts, no pause grows short again.
-            Fault::Environment if too_many => return Verdict::Quarantine { retry_ms: spread(limits.restart_max_ms) },
+            Fault::Environment | Fault::Absent if too_many => {
+                return Verdict::Quarantine { retry_ms: spread(fault.pause_ms_max(limits)) };
+            }
             Fault::Own if too_many || self.on_probation || matches!(ended, Ended::InvariantBroken(_)) => {
                 self.on_probation = true;
                 self.failures.clear();
                 return Verdict::Quarantine { retry_ms: limits.quarantine_retry_ms };
             }
-            Fault::Environment | Fault::Own => {}
+            Fault::Environment | Fault::Absent | Fault::Own => {}
         }
         let attempt = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
         let doubled = limits.restart_first_ms.saturating_mul(1_u64.checked_shl(attempt - 1).unwrap_or(u64::MAX));
-        Verdict::Restart { attempt, delay_ms: spread(doubled.min(limits.restart_max_ms)) }
+        Verdict::Restart { attempt, delay_ms: spread(doubled.min(fault.pause_ms_max(limits))) }
     }
 
     /// R11. An incarnation that ended a turn has parked what it was told to, and the one that follows an end without panic
@@ -232,6 +249,23 @@ mod tests {
         }
         // All is well for a whole period, and then no more.
         assert_eq!(disk_full(&mut record, 660_001), Verdict::Restart { attempt: 1, delay_ms: 200 });
+    }
+
+    /// Brokers that choose another leader cost a node's actors their lease, and each tries again several times until they have one.
+    #[test]
+    fn who_fails_for_want_of_others_is_tried_every_second_for_as_long_as_it_lasts() {
+        let limits = Limits { restart_max_ms: 5_000, ..LIMITS };
+        for absent in [Error::LeaseExpired, Error::NotReplicated { what: "no leader".into() }] {
+            let ended = Ended::from(Failure::from(absent));
+            let mut record = Record::default();
+            let mut fails = |now_ms| record.fails(&ended, 0, None, now_ms, 0, &limits);
+            for (attempt, delay_ms) in [(1, 200), (2, 400), (3, 800), (4, 1_000), (5, 1_000)] {
+                assert_eq!(fails(0), Verdict::Restart { attempt, delay_ms });
+            }
+            for now_ms in (0..600_000).step_by(1_000) {
+                assert_eq!(fails(now_ms), Verdict::Quarantine { retry_ms: 1_000 });
+            }
+        }
     }
 
     #[test]

@@ -6,18 +6,18 @@
 use super::Journal;
 use crate::{store::Error, store::sqlite::Tail};
 
-pub(super) struct File {
+pub(crate) struct File {
     journal: Journal,
     tail: Option<Tail>,
 }
 
 impl File {
-    pub(super) fn new(journal: Journal) -> Self {
+    pub(crate) fn new(journal: Journal) -> Self {
         Self { journal, tail: None }
     }
 
     /// Reads, and leaves it open unless that failed.
-    pub(super) async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &mut self,
         read: impl FnOnce(&Tail) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
@@ -41,7 +41,7 @@ impl File {
         }
     }
 
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.tail = None;
     }
 }

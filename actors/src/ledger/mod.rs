@@ -20,6 +20,11 @@ use parking_lot::Mutex;
 use remit_core::id::{Seq, Time};
 use rustc_hash::FxHashMap;
 
+pub(crate) use self::{
+    file::File,
+    pace::Pace,
+    streams::{RUN_BYTES, frame as frame_of, name, run as run_of, subject},
+};
 pub use self::{
     publisher::{Positions, Publisher},
     reader::Reader,

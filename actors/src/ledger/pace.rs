@@ -15,7 +15,7 @@ const PRESSURE: &str = "/proc/pressure/cpu";
 const SCARCE_PERCENT: u128 = 60;
 
 /// A bound on rows in a second while processors are scarce, of all lanes together.
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// 0: no bound.
     rows_per_second_max: u32,
     state: Mutex<State>,
@@ -31,14 +31,14 @@ struct State {
 }
 
 impl Pace {
-    pub(super) fn new(rows_per_second_max: u32) -> Self {
+    pub(crate) fn new(rows_per_second_max: u32) -> Self {
         let now = Instant::now();
         let state = State { next: now, looked: now, waited_us: waited_us(), is_scarce: false };
         Self { rows_per_second_max, state: Mutex::new(state) }
     }
 
     /// Waits until so many rows are due.
-    pub(super) async fn wait(&self, rows: u64) {
+    pub(crate) async fn wait(&self, rows: u64) {
         let now = Instant::now();
         let begins = {
             let mut state = self.state.lock();

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// About what one run takes: large enough to cost little for each row, small enough for any broker's largest message.
-pub(super) const RUN_BYTES: usize = 384 << 10;
+pub(crate) const RUN_BYTES: usize = 384 << 10;
 
 /// What a stream may hold: the oldest rows go first, and are read from the journal by whoever needs them.
 #[derive(Clone, Copy, Debug)]
@@ -51,12 +51,12 @@ impl Error {
 }
 
 /// A ledger stream's name.
-pub(super) fn name(deployment: &str, journal: &str) -> String {
+pub(crate) fn name(deployment: &str, journal: &str) -> String {
     format!("{deployment}-ledger-{journal}")
 }
 
 /// Its one subject.
-pub(super) fn subject(deployment: &str, journal: &str) -> String {
+pub(crate) fn subject(deployment: &str, journal: &str) -> String {
     format!("{deployment}.ledger.{journal}")
 }
 
@@ -83,18 +83,25 @@ pub(super) async fn make(context: &Context, deployment: &str, journal: &str, lim
 }
 
 /// A run of rows as the one message of a frame.
-pub(super) fn frame(rows: Rows) -> Frame {
+pub(crate) fn frame(rows: Rows) -> Frame {
     let from = rows.source;
     Frame { from, class: Class::Reply, mark: None, messages: vec![Message::Rows(rows)], traces: Vec::new() }
 }
 
-/// The run of rows that a message of the stream is.
-pub(super) fn rows(seq: u64, payload: &[u8]) -> Result<Rows, Error> {
-    let frame = codec::decode(payload).map_err(|error| Error::Foreign { seq, what: error.to_string() })?;
+/// The run of rows that a message of the stream is; of none, where it is a proof. Else what is wrong with it.
+pub(crate) fn run(payload: &[u8]) -> Result<Rows, String> {
+    let frame = codec::decode(payload).map_err(|error| error.to_string())?;
     match <[Message; 1]>::try_from(frame.messages) {
-        Ok([Message::Rows(rows)]) if !rows.chunks.is_empty() => Ok(rows),
-        _ => Err(Error::Foreign { seq, what: "it has other messages".into() }),
+        Ok([Message::Rows(rows)]) => Ok(rows),
+        _ => Err("it has other messages".into()),
     }
+}
+
+/// The same, where nobody writes proofs.
+pub(super) fn rows(seq: u64, payload: &[u8]) -> Result<Rows, Error> {
+    let foreign = |what| Error::Foreign { seq, what };
+    let rows = run(payload).map_err(foreign)?;
+    if rows.chunks.is_empty() { Err(foreign("it has no rows".into())) } else { Ok(rows) }
 }
 
 /// The run of rows with this number, if it is still there.

@@ -40,6 +40,7 @@ use crate::{
     store::{
         Error,
         register::{Recorded, Register, RegisterOptions, TransferTables},
+        replica::Claimant,
     },
     supervision::Recovery,
 };
@@ -98,10 +99,10 @@ impl<T: TransferTables> Manager<T> {
         tables: T,
         options: ManagerOptions,
         recovery: Recovery,
-        node: &str,
+        claimant: impl Into<Claimant>,
         now: Time,
     ) -> Result<Self, Failure> {
-        let (register, recorded) = Register::open(tables, options.register, node, now)?;
+        let (register, recorded) = Register::open(tables, options.register, claimant, now)?;
         let mut manager = Self {
             no,
             options,
@@ -384,7 +385,9 @@ impl<T: TransferTables> Machine for Manager<T> {
         } else {
             self.look_again(&mut out)?;
         }
-        let seq = match self.register.commit() {
+        let committed =
+            if questions.is_empty() { self.register.commit() } else { self.register.commit_before_reading() };
+        let seq = match committed {
             Err(_) if planted!(SentBeforeCommit) => self.register.head().seq,
             committed => committed?,
         };

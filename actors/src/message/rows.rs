@@ -62,4 +62,43 @@ impl Rows {
         let ends = |chunk: &Chunk| Some(Linked { seq: chunk.last, link: chunk.link? });
         self.chunks.iter().rev().find_map(ends).unwrap_or(self.before)
     }
+
+    /// The commits of it that end below a row; `None` if none does.
+    #[must_use]
+    pub fn before_commit_at(mut self, seq: Seq) -> Option<Self> {
+        let end = self.chunks.iter().rposition(|chunk| chunk.link.is_some() && chunk.last < seq)?;
+        self.chunks.truncate(end + 1);
+        self.last = self.linked().seq;
+        Some(self)
+    }
+
+    /// The same as several runs of about so many bytes each, or of one chunk, that go on from each other.
+    #[must_use]
+    pub fn pieces(self, bytes_max: usize) -> Vec<Self> {
+        let Self { source, first, before, chunks, head, complete, .. } = self;
+        let mut pieces: Vec<Self> = Vec::new();
+        let (mut first, mut before, mut bytes) = (first, before, 0);
+        for chunk in chunks {
+            let size = chunk.lines.len();
+            let last = chunk.last;
+            match pieces.last_mut() {
+                Some(piece) if bytes + size <= bytes_max => {
+                    piece.chunks.push(chunk);
+                    piece.last = last;
+                    bytes += size;
+                }
+                _ => {
+                    if let Some(piece) = pieces.last() {
+                        (first, before) = (piece.last.next(), piece.linked());
+                    }
+                    pieces.push(Self { source, first, last, before, chunks: vec![chunk], head, complete: None });
+                    bytes = size;
+                }
+            }
+        }
+        if let Some(piece) = pieces.last_mut() {
+            piece.complete = complete;
+        }
+        pieces
+    }
 }

@@ -24,6 +24,7 @@ use crate::{
     store::{
         Error,
         books::{Books, BooksOptions, ShardTables},
+        replica::Claimant,
         row::{AccountEntry, After, LegEntry},
     },
 };
@@ -53,8 +54,14 @@ impl<T: ShardTables> Shard<T> {
     ///
     /// # Errors
     /// The database failed, is corrupt, or is another's.
-    pub fn open(no: ShardNo, tables: T, options: ShardOptions, node: &str, now: Time) -> Result<Self, Failure> {
-        let mut books = Books::open(tables, options.books, node, now)?;
+    pub fn open(
+        no: ShardNo,
+        tables: T,
+        options: ShardOptions,
+        claimant: impl Into<Claimant>,
+        now: Time,
+    ) -> Result<Self, Failure> {
+        let mut books = Books::open(tables, options.books, claimant, now)?;
         // Whoever asked for these closings has gone with the last incarnation: they return to open (R4).
         let closings = Closings::abandoned(books.accounts_closing()?);
         Ok(Self { no, options, books, closings, gate: Gate::default() })
@@ -193,7 +200,8 @@ impl<T: ShardTables> Machine for Shard<T> {
             }
         }
         self.go_on_closing(now, &mut out)?;
-        let seq = match self.books.commit() {
+        let committed = if questions.is_empty() { self.books.commit() } else { self.books.commit_before_reading() };
+        let seq = match committed {
             Err(_) if planted!(SentBeforeCommit) => self.books.head().seq,
             committed => committed?,
         };

@@ -18,6 +18,7 @@ use remit_core::{
 
 mod accounts;
 mod beyond;
+mod following;
 mod reading;
 mod recount;
 mod tables;
@@ -31,6 +32,7 @@ use super::{
     Error,
     journal::{Head, Log, corrupt},
     recent::Recent,
+    replica::Claimant,
     row::{AccountEntry, AccountRecord, LegEntry, Row, ShardEntry},
 };
 
@@ -58,7 +60,7 @@ struct Known {
     repeats: u32,
 }
 
-/// A shard's books, claimed by one writer.
+/// A shard's books, claimed by one writer; or those of a copy.
 pub struct Books<T: ShardTables> {
     log: Log<T>,
     options: BooksOptions,
@@ -76,9 +78,12 @@ impl<T: ShardTables> Books<T> {
     ///
     /// # Errors
     /// The database failed, or is corrupt.
-    pub fn open(tables: T, options: BooksOptions, node: &str, now: Time) -> Result<Self, Error> {
+    pub fn open(tables: T, options: BooksOptions, claimant: impl Into<Claimant>, now: Time) -> Result<Self, Error> {
         // First the claim: from here on no other writer can change what is read.
-        let mut log = Log::claim(tables, node, now)?;
+        Self::read(Log::claim(tables, claimant.into(), now)?, options)
+    }
+
+    fn read(mut log: Log<T>, options: BooksOptions) -> Result<Self, Error> {
         let flushed = log.tables.flushed()?;
         let transits = log.tables.transits()?.into_iter().collect();
         let stored = log.tables.open_debits()?;
@@ -139,6 +144,14 @@ impl<T: ShardTables> Books<T> {
         }
         self.accounts.evict(self.options.accounts_max);
         self.log.commit()
+    }
+
+    /// The same where something is read after it and before the next commit, which proves both: without rows, it costs no append.
+    ///
+    /// # Errors
+    /// As in [`Self::commit`].
+    pub fn commit_before_reading(&mut self) -> Result<Seq, Error> {
+        if self.log.staged_rows() > 0 { self.commit() } else { self.log.commit_before_reading() }
     }
 
     fn flush(&mut self) -> Result<(), Error> {

@@ -2,7 +2,9 @@
 //!
 //! A commit is a run of rows in one transaction, closed by a link of the hash chain, and refused unless the writer's
 //! epoch and the position that it decided at are both still the newest (R12). What a crash leaves behind is every commit
-//! that returned, and at most one more, whole.
+//! that returned, and at most one more, whole. With a replica each commit is appended there before it is committed here.
+
+mod following;
 
 use std::sync::Arc;
 
@@ -12,10 +14,14 @@ use remit_core::{
 };
 use sha2::{Digest, Sha256};
 
+pub use self::following::Follower;
+pub(super) use self::following::{Following, Projection};
 use super::{
     Error, line,
+    replica::{Claimant, Commit, Guarded},
     row::{Common, JournalEntry, Row},
 };
+use crate::message::Linked;
 
 /// A link of the hash chain.
 pub type Hash = [u8; 32];
@@ -142,31 +148,49 @@ pub enum Appended {
 /// # Errors
 /// Nothing is there and it may not be created; other facts are there; or the database failed.
 pub fn found<T: Journal>(tables: &mut T, genesis: &str, create: bool, now: Time) -> Result<(), Error> {
-    let first = tables.rows_above(Seq(0), 1)?;
-    match first.first().map(|row| row.entry.common()) {
-        None if tables.head()? != Head::default() => Err(corrupt("its rows are gone")),
-        None if create => {
-            let entry = T::Entry::from(Common::Genesis(genesis.into()));
-            let row = Row { seq: Seq(1), at: now, entry };
-            tables.begin(Epoch(0), Seq(0))?;
-            tables.append(&row)?;
-            let mut staged = Vec::new();
-            line::append(&row, &mut staged);
-            tables.link(row.seq, link(&Hash::default(), &staged), &staged)?;
-            tables.commit()
-        }
-        None => Err(Error::Foreign { what: "it is empty, but its deployment exists: its file is missing".into() }),
-        Some(Some(Common::Genesis(stored))) if **stored == *genesis => Ok(()),
-        Some(Some(Common::Genesis(stored))) => {
-            Err(Error::Foreign { what: format!("it belongs to '{stored}', not to '{genesis}'") })
-        }
-        Some(_) => Err(corrupt("its first row is not the deployment's facts")),
+    if recognise(tables, genesis)? {
+        return Ok(());
+    }
+    if !create || tables.head()? != Head::default() {
+        return Err(Error::Foreign { what: "it is empty, but its deployment exists: its file is missing".into() });
+    }
+    let row = Row { seq: Seq(1), at: now, entry: Common::Genesis(genesis.into()).into() };
+    tables.begin(Epoch(0), Seq(0))?;
+    tables.append(&row)?;
+    let mut staged = Vec::new();
+    line::append(&row, &mut staged);
+    tables.link(row.seq, link(&Hash::default(), &staged), &staged)?;
+    tables.commit()
+}
+
+/// Whether a database has rows, which then must begin with these facts.
+///
+/// # Errors
+/// Other facts are there, or the database failed.
+pub(super) fn recognise<T: Journal>(tables: &mut T, genesis: &str) -> Result<bool, Error> {
+    match tables.rows_above(Seq(0), 1)?.first() {
+        Some(first) => is_of(&first.entry, genesis).map(|()| true),
+        // A promise may be older than the first row.
+        None if tables.head()?.seq > Seq(0) || !tables.claims()?.is_empty() => Err(corrupt("its rows are gone")),
+        None => Ok(false),
     }
 }
 
-/// A journal with a writer's claim on it.
+/// Compares what a first row says with a deployment's facts (R16).
+pub(super) fn is_of<E: JournalEntry>(first: &E, genesis: &str) -> Result<(), Error> {
+    match first.common() {
+        Some(Common::Genesis(stored)) if **stored == *genesis => Ok(()),
+        Some(Common::Genesis(stored)) => {
+            Err(Error::Foreign { what: format!("it belongs to '{stored}', not to '{genesis}'") })
+        }
+        _ => Err(corrupt("its first row is not the deployment's facts")),
+    }
+}
+
+/// A journal with a writer's claim on it; or without, if it follows another's.
 pub(super) struct Log<T: Journal> {
     pub(super) tables: T,
+    replica: Guarded,
     head: Head,
     /// Where the open transaction has got to.
     seq: Seq,
@@ -177,16 +201,20 @@ pub(super) struct Log<T: Journal> {
 
 impl<T: Journal> Log<T> {
     /// Claims the database: takes an epoch greater than the stored one (R12).
-    pub(super) fn claim(mut tables: T, node: &str, now: Time) -> Result<Self, Error> {
-        let head = tables.head()?;
-        let mut log = Self { tables, head, seq: head.seq, in_transaction: false, staged: Vec::new() };
+    pub(super) fn claim(tables: T, claimant: Claimant, now: Time) -> Result<Self, Error> {
+        let mut log = Self::new(tables, Guarded::new(claimant.replica))?;
         log.begin_to_write()?;
-        let epoch = Epoch(head.epoch.0 + 1);
+        let epoch = Epoch(log.head.epoch.0 + 1);
         log.tables.set_epoch(epoch)?;
-        log.append(now, Common::Claimed(epoch, node.into()).into())?;
+        log.append(now, Common::Claimed(epoch, claimant.node).into())?;
         log.head.epoch = epoch;
         log.commit()?;
         Ok(log)
+    }
+
+    fn new(mut tables: T, replica: Guarded) -> Result<Self, Error> {
+        let head = tables.head()?;
+        Ok(Self { tables, replica, head, seq: head.seq, in_transaction: false, staged: Vec::new() })
     }
 
     /// Begins the turn's transaction if it has not begun.
@@ -196,6 +224,7 @@ impl<T: Journal> Log<T> {
 
     fn begin_to_write(&mut self) -> Result<(), Error> {
         if !self.in_transaction {
+            self.replica.ask(|replica| replica.may_write())?;
             self.tables.begin(self.head.epoch, self.head.seq)?;
             self.in_transaction = true;
             self.seq = self.head.seq;
@@ -223,15 +252,31 @@ impl<T: Journal> Log<T> {
         }
         self.begin()?;
         if self.seq > self.head.seq {
-            let hash = link(&self.head.hash, &self.staged);
-            self.tables.link(self.seq, hash, &self.staged)?;
+            let Head { epoch, seq, hash } = self.head;
+            let before = Linked { seq, link: hash };
+            let link = link(&hash, &self.staged);
+            self.tables.link(self.seq, link, &self.staged)?;
+            let commit = Commit { epoch, first: seq.next(), last: self.seq, before, link, lines: &self.staged };
+            self.replica.ask(|replica| replica.append(&commit))?;
             self.tables.commit()?;
-            self.head = Head { seq: self.seq, hash, ..self.head };
+            self.head = Head { epoch, seq: self.seq, hash: link };
         } else {
+            let head = self.head;
+            self.replica.ask(|replica| replica.prove(head))?;
             self.tables.commit()?;
         }
         self.in_transaction = false;
         Ok(self.head.seq)
+    }
+
+    /// Ends the turn's transaction where another follows that proves this writer for both: one without rows goes to no replica.
+    pub(super) fn commit_before_reading(&mut self) -> Result<Seq, Error> {
+        if self.in_transaction && self.staged_rows() == 0 {
+            self.tables.commit()?;
+            self.in_transaction = false;
+            return Ok(self.head.seq);
+        }
+        self.commit()
     }
 
     /// How many rows the open transaction has.

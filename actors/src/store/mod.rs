@@ -4,6 +4,8 @@
 //! database is a projection of it, written in bulk now and then, so that opening need not read the whole history. The
 //! logic is here, over small traits of tables, once: [`books`] for a shard, [`register`] for a manager. Below the traits
 //! are only statements: [`sqlite`], and [`memory`] for tests.
+//!
+//! With a [`replica`] each commit is in a stream before it is in the database, and other databases follow that stream.
 
 pub mod books;
 pub mod journal;
@@ -12,6 +14,7 @@ pub mod line;
 pub mod memory;
 mod recent;
 pub mod register;
+pub mod replica;
 pub mod row;
 pub mod sqlite;
 
@@ -27,6 +30,29 @@ pub enum Error {
         own: (Epoch, Seq),
         /// What the database has.
         stored: (Epoch, Seq),
+    },
+    /// This writer's lease was not renewed in time (R12); nothing was written.
+    #[error("the lease was not renewed in time, so another writer may have taken the database")]
+    LeaseExpired,
+    /// The stream that a commit has to be in first can't be reached, or did not take it; nothing was committed (R13).
+    #[error("the stream has not acknowledged a commit: {what}")]
+    NotReplicated {
+        /// Why.
+        what: String,
+    },
+    /// A run of rows begins above the next row; nothing was written.
+    #[error("rows from {} on do not go on from row {}", first.0, last.0)]
+    Gap {
+        /// The last row that is there.
+        last: Seq,
+        /// The first row of the run.
+        first: Seq,
+    },
+    /// A database and its stream tell of different histories (R17); nothing was written.
+    #[error("the database and its stream differ: {what}")]
+    Differs {
+        /// Where.
+        what: String,
     },
     /// What is stored can't be right.
     #[error("the database is corrupt: {what}")]

@@ -16,10 +16,13 @@ use remit_core::{
     transfer::{End, Parked, Start},
 };
 
+mod following;
+
 use super::{
     Error,
     journal::{Below, Claim, Head, Journal, Log, corrupt},
     recent::Recent,
+    replica::Claimant,
     row::{Common, Counts, Row, TransferEntry},
 };
 use crate::message::LegWord;
@@ -71,7 +74,7 @@ pub struct Recorded {
     pub cancelled: bool,
 }
 
-/// A manager's register, claimed by one writer.
+/// A manager's register, claimed by one writer; or that of a copy.
 pub struct Register<T: TransferTables> {
     log: Log<T>,
     options: RegisterOptions,
@@ -88,11 +91,14 @@ impl<T: TransferTables> Register<T> {
     pub fn open(
         tables: T,
         options: RegisterOptions,
-        node: &str,
+        claimant: impl Into<Claimant>,
         now: Time,
     ) -> Result<(Self, BTreeMap<TransferId, Recorded>), Error> {
         // First the claim: from here on no other writer can change what is read.
-        let mut log = Log::claim(tables, node, now)?;
+        Self::read(Log::claim(tables, claimant.into(), now)?, options)
+    }
+
+    fn read(mut log: Log<T>, options: RegisterOptions) -> Result<(Self, BTreeMap<TransferId, Recorded>), Error> {
         let flushed = log.tables.flushed()?;
         let mut open: BTreeMap<TransferId, Recorded> = BTreeMap::new();
         for begun in log.tables.open()? {
@@ -103,24 +109,7 @@ impl<T: TransferTables> Register<T> {
         }
         let ended = Recent::new(options.ended_max);
         log.replay(flushed, |_, row| {
-            match row.entry {
-                TransferEntry::Common(_) => {}
-                TransferEntry::Started(start) => {
-                    open.insert(start.id, Recorded::started(start, row.seq));
-                }
-                TransferEntry::Ended(id, ..) => {
-                    open.remove(&id);
-                }
-                TransferEntry::Decided(id, decision) => {
-                    open.entry(id).and_modify(|recorded| recorded.decision = Some(decision));
-                }
-                TransferEntry::Parked(id, why) => {
-                    open.entry(id).and_modify(|recorded| recorded.parked = Some(why));
-                }
-                TransferEntry::Ordered(id, order) => {
-                    open.entry(id).and_modify(|recorded| recorded.order(order.action));
-                }
-            }
+            apply(&mut open, row);
             Ok(())
         })?;
         let begun = open.values().map(|recorded| recorded.begun).collect();
@@ -147,11 +136,24 @@ impl<T: TransferTables> Register<T> {
     /// The database failed: drop this register and open it anew.
     pub fn commit(&mut self) -> Result<Seq, Error> {
         if self.log.staged_rows() > 0 && self.log.staged_seq().0 - self.flushed.0 >= self.options.flush_rows {
-            let seq = self.log.staged_seq();
-            self.log.tables.write_open(seq, &self.open)?;
-            self.flushed = seq;
+            self.flush()?;
         }
         self.log.commit()
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let seq = self.log.staged_seq();
+        self.log.tables.write_open(seq, &self.open)?;
+        self.flushed = seq;
+        Ok(())
+    }
+
+    /// The same where something is read after it and before the next commit, which proves both: without rows, it costs no append.
+    ///
+    /// # Errors
+    /// As in [`Self::commit`].
+    pub fn commit_before_reading(&mut self) -> Result<Seq, Error> {
+        if self.log.staged_rows() > 0 { self.commit() } else { self.log.commit_before_reading() }
     }
 
     /// Records a start; where, or `None` if the id is recorded already.
@@ -341,6 +343,28 @@ impl Recorded {
             Action::Retry => {}
             Action::Cancel => self.cancelled = true,
             Action::Resume => self.parked = None,
+        }
+    }
+}
+
+/// One row's effect on which transfers are open: when it is replayed, and when it is another's.
+fn apply(open: &mut BTreeMap<TransferId, Recorded>, row: Row<TransferEntry>) {
+    match row.entry {
+        TransferEntry::Common(_) => {}
+        TransferEntry::Started(start) => {
+            open.insert(start.id, Recorded::started(start, row.seq));
+        }
+        TransferEntry::Ended(id, ..) => {
+            open.remove(&id);
+        }
+        TransferEntry::Decided(id, decision) => {
+            open.entry(id).and_modify(|recorded| recorded.decision = Some(decision));
+        }
+        TransferEntry::Parked(id, why) => {
+            open.entry(id).and_modify(|recorded| recorded.parked = Some(why));
+        }
+        TransferEntry::Ordered(id, order) => {
+            open.entry(id).and_modify(|recorded| recorded.order(order.action));
         }
     }
 }

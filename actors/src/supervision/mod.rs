@@ -1,8 +1,8 @@
 //! How actors end, and what the guardian tells of them.
 //!
 //! A life reads so: `Started`, `LeaseWon`, `Recovered`, turns; then `Drained`, or `Failed` (after `LeaseLost`, if that is how)
-//! and either `Restarting` (and `Started` again, one generation on) or `Quarantined`. Each [`Step`] is one [`Event`]: a line in
-//! the log, and a call of the [`Sink`].
+//! and either `Restarting` (and `Started` again, one generation on) or `Quarantined`. An actor that goes to another node ends as
+//! `Drained`, or as `LeaseLost` alone. Each [`Step`] is one [`Event`]: a line in the log, and a call of the [`Sink`].
 
 mod recovery;
 
@@ -21,6 +21,8 @@ use crate::machine::Failure;
 pub enum Ended {
     /// It was told to, and had taken all that waited.
     Drained,
+    /// It was told to end before its next turn, whatever waited.
+    Retired,
     /// A turn failed, or its database could not be opened.
     Failed(Failure),
     /// It panicked; with what it said.
@@ -39,6 +41,8 @@ pub enum Ended {
 pub enum How {
     /// [`Ended::Drained`].
     Drained,
+    /// [`Ended::Retired`].
+    Retired,
     /// [`Ended::Failed`].
     Failed,
     /// [`Ended::Panicked`].
@@ -57,6 +61,7 @@ impl How {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Drained => "drained",
+            Self::Retired => "retired",
             Self::Failed => "failed",
             Self::Panicked => "panicked",
             Self::LeaseLost => "lease_lost",
@@ -72,6 +77,7 @@ impl Ended {
     pub const fn how(&self) -> How {
         match self {
             Self::Drained => How::Drained,
+            Self::Retired => How::Retired,
             Self::Failed(_) => How::Failed,
             Self::Panicked(_) => How::Panicked,
             Self::LeaseLost(_) => How::LeaseLost,
@@ -96,6 +102,7 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Drained => f.write_str("drained"),
+            Self::Retired => f.write_str("retired"),
             Self::Failed(failure) | Self::LeaseLost(failure) => {
                 write!(f, "{failure}")?;
                 let mut cause = failure.source();
@@ -120,7 +127,7 @@ pub enum Step {
     Started,
     /// It has claimed its database under a new epoch: from now on it alone may write there (R12).
     LeaseWon,
-    /// Another writer has claimed its database.
+    /// Another writer has claimed its database, or may: it writes no more.
     LeaseLost,
     /// It is at work again, from its database.
     Recovered {

@@ -112,7 +112,7 @@ pub(crate) fn child(name: &str, make: impl Fn(Start) -> Result<Toy, Failure> + S
         toy.address = address;
         Ok(Box::new(toy) as Box<dyn Machine>)
     };
-    Child { name: name.into(), address, alone: false, group, factory: Arc::new(factory) }
+    Child { name: name.into(), address, alone: false, here: true, group, factory: Arc::new(factory) }
 }
 
 /// A turn that waits in the middle, so that a test can do something meanwhile.

@@ -65,13 +65,13 @@ pub(crate) fn command(id: TransferId, begun: u64, verb: Verb, account: &str, amo
 }
 
 /// One turn; everything that it says.
-pub(crate) fn turn(machine: &mut impl Machine, frames: &[Frame]) -> Vec<Message> {
+pub(crate) fn turn(machine: &mut (impl Machine + ?Sized), frames: &[Frame]) -> Vec<Message> {
     let out = machine.turn(frames, NOW).unwrap();
     out.into_iter().flat_map(|(_, frame)| frame.messages).collect()
 }
 
 /// A leg's answer to one command.
-pub(crate) fn answer(machine: &mut impl Machine, command: Message) -> leg::Answer {
+pub(crate) fn answer(machine: &mut (impl Machine + ?Sized), command: Message) -> leg::Answer {
     match turn(machine, &[frame(vec![command])]).as_slice() {
         [Message::Reply(Reply { answer, .. })] => *answer,
         other => panic!("{other:?}"),
@@ -79,7 +79,7 @@ pub(crate) fn answer(machine: &mut impl Machine, command: Message) -> leg::Answe
 }
 
 /// The answer to one question.
-pub(crate) fn body(machine: &mut impl Machine, question: Question) -> AnswerBody {
+pub(crate) fn body(machine: &mut (impl Machine + ?Sized), question: Question) -> AnswerBody {
     match turn(machine, &[frame(vec![ask(question)])]).pop() {
         Some(Message::Answer(Answer { body, .. })) => body,
         other => panic!("{other:?}"),

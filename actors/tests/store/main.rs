@@ -5,6 +5,7 @@
 mod bounded;
 mod closing;
 mod commands;
+mod copies;
 mod crashes;
 mod damaged;
 mod equal;
@@ -15,6 +16,8 @@ mod killed;
 mod lies;
 mod parked;
 mod patience;
+mod places;
+mod replicated;
 mod undecided;
 #[path = "../world/mod.rs"]
 mod world;

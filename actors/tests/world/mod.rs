@@ -385,5 +385,5 @@ impl World {
 
 fn genesis(shards: u16, managers: u16) -> Genesis {
     let shards = (0..shards).map(|no| format!("s{no}")).collect();
-    Genesis { deployment: "test".into(), id: [7; 16], shards, managers, currencies: vec![] }
+    Genesis { deployment: "test".into(), id: [7; 16], shards, managers, currencies: vec![], replicated: false }
 }

@@ -69,6 +69,7 @@ pub(crate) fn what_to_do(endpoint: Endpoint) -> &'static str {
         Effect::Reads => "Ask again.",
         Effect::ChangesAccount => "It may or may not have been done: send the same command again.",
         Effect::Orders => "It may or may not have been done: look at the transfer's story, or order it again.",
+        Effect::Places => "It may or may not have been done: look at `shard.list` and `node.list`, or order it again.",
         Effect::Submits => "It may or may not be recorded: send the same id again.",
     }
 }
@@ -109,6 +110,12 @@ mod tests {
             (Endpoint::TransferSubmit, RequestErrorKind::TimedOut, Code::Unavailable, "send the same id again"),
             (Endpoint::TransferSubmitBatch, RequestErrorKind::Other, Code::Unavailable, "send the same id again"),
             (Endpoint::AccountClose, RequestErrorKind::TimedOut, Code::Unavailable, "send the same command again"),
+            (
+                Endpoint::NodeDrain,
+                RequestErrorKind::TimedOut,
+                Code::Unavailable,
+                "look at `shard.list` and `node.list`",
+            ),
             (Endpoint::TransferGet, RequestErrorKind::TimedOut, Code::Unavailable, "Ask again"),
             (Endpoint::TransferGet, RequestErrorKind::NoResponders, Code::Unavailable, "remit.v1.transfer.get"),
             (Endpoint::TransferSubmitBatch, RequestErrorKind::MaxPayloadExceeded, Code::TooLarge, "smaller batches"),

@@ -18,8 +18,9 @@ use crate::{
     endpoint::Endpoint,
     error::Error,
     fresh,
+    node::{self, Node},
     projection::{self, Projection},
-    shard,
+    shard::{self, Shard},
     story::{ExplainRequest, OrderRequest, Story},
     submit::{SubmitRequest, Until, WAIT_MS_DEFAULT},
     supervision,
@@ -267,6 +268,38 @@ impl Client {
     /// As [`Self::account_open`].
     pub async fn shard_list(&self) -> Result<shard::List, Error> {
         self.call(Endpoint::ShardList, &shard::ListRequest {}, Duration::ZERO).await
+    }
+
+    /// `shard.move`: begins it, and does not wait for its end.
+    ///
+    /// # Errors
+    /// As [`Self::account_open`]; `conflict` if it can't be served there.
+    pub async fn shard_move(&self, request: &shard::MoveRequest) -> Result<Shard, Error> {
+        self.call(Endpoint::ShardMove, request, Duration::ZERO).await
+    }
+
+    /// `shard.adopt`.
+    ///
+    /// # Errors
+    /// As [`Self::account_open`]; `conflict` if nothing keeps it from being served without.
+    pub async fn shard_adopt(&self, request: &shard::AdoptRequest) -> Result<Shard, Error> {
+        self.call(Endpoint::ShardAdopt, request, Duration::ZERO).await
+    }
+
+    /// `node.list`.
+    ///
+    /// # Errors
+    /// As [`Self::account_open`].
+    pub async fn node_list(&self) -> Result<node::List, Error> {
+        self.call(Endpoint::NodeList, &node::ListRequest {}, Duration::ZERO).await
+    }
+
+    /// `node.drain`: begins it, and does not wait for its end.
+    ///
+    /// # Errors
+    /// As [`Self::account_open`]; `conflict` if nobody could run what it runs.
+    pub async fn node_drain(&self, request: &node::DrainRequest) -> Result<Node, Error> {
+        self.call(Endpoint::NodeDrain, request, Duration::ZERO).await
     }
 
     /// `supervision.list`.

@@ -45,6 +45,14 @@ pub enum Endpoint {
     AuditRun,
     /// [`crate::shard::ListRequest`], answered by a [`crate::shard::List`].
     ShardList,
+    /// [`crate::shard::MoveRequest`], answered by a [`crate::shard::Shard`].
+    ShardMove,
+    /// [`crate::shard::AdoptRequest`], answered by a [`crate::shard::Shard`].
+    ShardAdopt,
+    /// [`crate::node::ListRequest`], answered by a [`crate::node::List`].
+    NodeList,
+    /// [`crate::node::DrainRequest`], answered by a [`crate::node::Node`].
+    NodeDrain,
     /// [`crate::supervision::ListRequest`], answered by a [`crate::supervision::List`].
     SupervisionList,
     /// [`crate::projection::StatusRequest`], answered by a [`crate::projection::Projection`].
@@ -66,11 +74,13 @@ pub enum Effect {
     Submits,
     /// Perhaps an order about a transfer: the same once more is harmless.
     Orders,
+    /// Perhaps an order about where something is served: the same once more is harmless.
+    Places,
 }
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::AccountOpen,
         Self::AccountGet,
         Self::AccountList,
@@ -91,6 +101,10 @@ impl Endpoint {
         Self::TransitList,
         Self::AuditRun,
         Self::ShardList,
+        Self::ShardMove,
+        Self::ShardAdopt,
+        Self::NodeList,
+        Self::NodeDrain,
         Self::SupervisionList,
         Self::ProjectionStatus,
         Self::ProjectionRebuild,
@@ -121,6 +135,10 @@ impl Endpoint {
             Self::TransitList => "transit.list",
             Self::AuditRun => "audit.run",
             Self::ShardList => "shard.list",
+            Self::ShardMove => "shard.move",
+            Self::ShardAdopt => "shard.adopt",
+            Self::NodeList => "node.list",
+            Self::NodeDrain => "node.drain",
             Self::SupervisionList => "supervision.list",
             Self::ProjectionStatus => "projection.status",
             Self::ProjectionRebuild => "projection.rebuild",
@@ -151,6 +169,7 @@ impl Endpoint {
             | Self::AccountClose => Effect::ChangesAccount,
             Self::TransferSubmit | Self::TransferSubmitBatch => Effect::Submits,
             Self::TransferRetry | Self::TransferCancel | Self::TransferResume => Effect::Orders,
+            Self::ShardMove | Self::ShardAdopt | Self::NodeDrain => Effect::Places,
             Self::AccountGet
             | Self::AccountList
             | Self::AccountStatement
@@ -161,6 +180,7 @@ impl Endpoint {
             | Self::TransitList
             | Self::AuditRun
             | Self::ShardList
+            | Self::NodeList
             | Self::SupervisionList
             | Self::ProjectionStatus
             | Self::ProjectionRebuild

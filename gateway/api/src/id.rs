@@ -113,6 +113,31 @@ pub mod transfers {
     }
 }
 
+/// Reads the name of a shard or of another durable actor. For `#[serde(deserialize_with = "id::shard_name")]`.
+///
+/// # Errors
+/// A text that can't name one.
+pub fn shard_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    name(deserializer, "a shard's name: 1 to 32 of a-z, 0-9 and -")
+}
+
+/// Reads a node's name. For `#[serde(deserialize_with = "id::node_name")]`.
+///
+/// # Errors
+/// A text that can't name one.
+pub fn node_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    name(deserializer, "a node's name: 1 to 32 of a-z, 0-9 and -")
+}
+
+fn name<'de, D: Deserializer<'de>>(deserializer: D, expected: &'static str) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    // Nodes, shards and deployments are named alike.
+    if is_shard_name(&name) {
+        return Ok(name);
+    }
+    Err(de::Error::invalid_value(de::Unexpected::Str(&name), &expected))
+}
+
 /// Reads a shard's name, or `null`. For `#[serde(deserialize_with = "id::shard")]`.
 ///
 /// # Errors

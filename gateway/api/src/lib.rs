@@ -7,7 +7,7 @@
 //!
 //! 1. [`endpoint`]: every verb, and its subject;
 //! 2. [`account`], [`submit`], [`batch`], [`transfer`], [`story`], [`totals`], [`projection`], [`audit`], [`shard`],
-//!    [`supervision`], [`deployment`]: the bodies, a noun a file;
+//!    [`node`], [`supervision`], [`deployment`]: the bodies, a noun a file;
 //! 3. [`error`]: what is answered instead;
 //! 4. [`body`]: reading a request, and finding out which field was wrong;
 //! 5. [`units`], [`time`], [`day`], [`number`], [`id`]: how single values look in JSON; [`page`]: how long lists are cut;
@@ -30,9 +30,11 @@ pub mod error;
 pub mod event;
 pub mod following;
 pub mod fresh;
+mod grounds;
 pub mod human;
 pub mod id;
 mod iso4217;
+pub mod node;
 pub mod number;
 pub mod page;
 pub mod projection;

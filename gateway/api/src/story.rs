@@ -10,12 +10,7 @@ use remit_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, id, time, transfer::Transfer, units};
-
-/// The longest `by`, in characters.
-const BY_CHARS_MAX: usize = 64;
-/// The longest `why`, in characters.
-const WHY_CHARS_MAX: usize = 280;
+use crate::{Error, grounds, id, time, transfer::Transfer, units};
 
 /// `transfer.explain`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,22 +188,10 @@ impl OrderRequest {
     /// # Errors
     /// A text that is empty or too long; the field is named.
     pub fn order(&self, action: remit_core::operator::Action) -> Result<Order, Error> {
-        let by = self.by.clone().unwrap_or_else(|| "unknown".into());
-        check("why", &self.why, WHY_CHARS_MAX)?;
-        check("by", &by, BY_CHARS_MAX)?;
+        let by = self.by.clone().unwrap_or_else(|| grounds::UNKNOWN.into());
+        grounds::check(&self.why, &by, "the transfer's story")?;
         Ok(Order { action, by, why: Arc::clone(&self.why) })
     }
-}
-
-fn check(field: &'static str, text: &str, chars_max: usize) -> Result<(), Error> {
-    let chars = text.chars().count();
-    if text.trim().is_empty() {
-        return Err(Error::invalid(field, format!("`{field}` is empty; it stands in the transfer's story")));
-    }
-    if chars > chars_max {
-        return Err(Error::invalid(field, format!("`{field}` has {chars} characters; {chars_max} are the most")));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use remit_api::{
     batch::{BatchRequest, Brief, Results},
     deployment,
     error::Failure,
-    event, projection, shard, story, submit, supervision, totals,
+    event, node, projection, shard, story, submit, supervision, totals,
     transfer::{self, Transfer},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -215,8 +215,23 @@ fn bodies_about_the_deployment() {
     golden::<shard::ListRequest>("{}");
     golden::<shard::List>(
         r#"{"shards":[
-            {"id":"s0","role":"shard","node":"n1","epoch":3,"state":"running","store":"sqlite","queue_depth":0,"restarts":1},
-            {"id":"m0","role":"manager","node":"n1","epoch":1,"state":"running","store":"memory","queue_depth":9,"restarts":0}
+            {"id":"s0","role":"shard","node":"n1","epoch":3,"state":"running","store":"sqlite","queue_depth":0,"restarts":1,
+            "refused":2},
+            {"id":"m0","role":"manager","node":"","epoch":1,"state":"nowhere","store":"memory","queue_depth":9,"restarts":0,
+            "refused":0}
+            ]}"#,
+    );
+    golden::<shard::MoveRequest>(r#"{"id":"s3","node":"node-2"}"#);
+    golden::<shard::AdoptRequest>(r#"{"id":"s3","why":"its machine burnt down"}"#);
+    golden::<shard::AdoptRequest>(r#"{"id":"s3","why":"its machine burnt down","by":"ada"}"#);
+    golden::<node::ListRequest>("{}");
+    golden::<node::DrainRequest>(r#"{"name":"node-2"}"#);
+    golden::<node::List>(
+        r#"{"nodes":[
+            {"name":"n1","state":"live","roles":["gateway","manager","shard","projector"],"runs":["s0","m0","p0"],
+            "heard_ms":0,"version":"0.1.0","started_at":"2026-11-22T22:50:00.000Z"},
+            {"name":"n2","state":"drained","roles":["shard"],"runs":[],"heard_ms":312,"version":"0.1.0",
+            "started_at":"2026-11-22T22:49:59.007Z"}
             ]}"#,
     );
     golden::<deployment::GetRequest>("{}");
@@ -225,6 +240,14 @@ fn bodies_about_the_deployment() {
             "currencies":[{"code":"POINTS","decimals":0}],"versions":{"remit":"0.1.0","format":1},
             "totals":{"transfers_per_s":0,"open":0,"overdue":0,"parked":0,"in_transit":[{"currency":"EUR","amount":0}]}}"#,
     );
+}
+
+/// A node of an earlier version says nothing of what it refused.
+#[test]
+fn a_shard_without_what_was_added_is_read() {
+    let text = r#"{"id":"s0","role":"shard","node":"n1","epoch":3,"state":"up","store":"sqlite","queue_depth":0,"restarts":1}"#;
+    let shard: shard::Shard = serde_json::from_str(text).unwrap();
+    assert_eq!(shard.refused, 0);
 }
 
 #[test]
@@ -263,6 +286,14 @@ fn words_are_the_same_in_json_and_in_code() {
     }
     for source in account::Source::ALL {
         assert_eq!(serde_json::to_value(source).unwrap(), source.as_str());
+    }
+    for role in node::Role::ALL {
+        assert_eq!(serde_json::to_value(role).unwrap(), role.as_str());
+        assert_eq!(node::Role::parse(role.as_str()), Some(role));
+    }
+    use node::State::{Drained, Draining, Live, Silent};
+    for state in [Live, Draining, Drained, Silent] {
+        assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
     }
     use projection::State::{Building, Ready, Rebuilding};
     for state in [Ready, Building, Rebuilding] {

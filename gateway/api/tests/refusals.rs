@@ -3,7 +3,7 @@
 use remit_api::{
     Code, Currencies, Error,
     account::{self, StatementRequest},
-    audit, batch, body, deployment, projection, shard,
+    audit, batch, body, deployment, node, projection, shard,
     submit::{Submit, SubmitRequest, Until, Wait},
     supervision,
     totals::{TotalsRequest, TransitRequest},
@@ -248,6 +248,19 @@ fn a_wrong_body_of_any_other_verb_names_its_field() {
         (field::<projection::RebuildRequest>(r#"{"wait_ms":1}"#), "wait_ms"),
         (field::<audit::RunRequest>(r#"{"depth":"deep"}"#), "depth"),
         (field::<shard::ListRequest>(r#"{"id":"s0"}"#), "id"),
+        (field::<shard::MoveRequest>(r#"{"id":"s0"}"#), "node"),
+        (field::<shard::MoveRequest>(r#"{"node":"node-1"}"#), "id"),
+        (field::<shard::MoveRequest>(r#"{"id":"S0","node":"node-1"}"#), "id"),
+        (field::<shard::MoveRequest>(r#"{"id":"s0","node":"node_1"}"#), "node"),
+        (field::<shard::MoveRequest>(r#"{"id":"s0","node":null}"#), "node"),
+        (field::<shard::AdoptRequest>(r#"{"id":"s0"}"#), "why"),
+        (field::<shard::AdoptRequest>(r#"{"id":"s0","why":["gone"]}"#), "why"),
+        (field::<shard::AdoptRequest>(r#"{"id":"s0","why":"gone","by":7}"#), "by"),
+        (field::<shard::AdoptRequest>(r#"{"id":"s0","why":"gone","node":"n"}"#), "node"),
+        (field::<node::ListRequest>(r#"{"name":"node-1"}"#), "name"),
+        (field::<node::DrainRequest>("{}"), "name"),
+        (field::<node::DrainRequest>(r#"{"name":""}"#), "name"),
+        (field::<node::DrainRequest>(r#"{"name":"node-1","wait_ms":1}"#), "wait_ms"),
         (field::<supervision::ListRequest>(r#"{"limit":0}"#), "limit"),
         (field::<supervision::ListRequest>(r#"{"limit":1001}"#), "limit"),
         (field::<supervision::ListRequest>(r#"{"since":"1h"}"#), "since"),
@@ -323,4 +336,25 @@ fn an_open_is_checked_for_what_it_means() {
     assert_eq!(unknown.field.as_deref(), Some("currency"));
     let limit = open(r#"{"id":"a","currency":"EUR","kind":"external","overdraft_limit":1}"#).unwrap_err();
     assert_eq!(limit.field.as_deref(), Some("overdraft_limit"));
+}
+
+#[test]
+fn an_adoption_says_why_and_its_texts_are_bounded() {
+    let adopt = |why: &str, by: Option<&str>| {
+        let request = shard::AdoptRequest { id: "s0".into(), why: why.into(), by: by.map(Into::into) };
+        request.grounds().map(|(by, why)| (by.to_owned(), why.to_owned())).map_err(|error| error.field.unwrap())
+    };
+    assert_eq!(adopt("gone", None), Ok(("unknown".into(), "gone".into())));
+    assert_eq!(adopt("gone", Some("ada")), Ok(("ada".into(), "gone".into())));
+    let (long_why, long_by) = ("\u{e4}".repeat(281), "\u{f6}".repeat(65));
+    assert!(adopt(&"\u{e4}".repeat(280), Some(&"\u{f6}".repeat(64))).is_ok());
+    for (why, by, field) in [
+        ("", None, "why"),
+        (" ", None, "why"),
+        (&*long_why, None, "why"),
+        ("gone", Some(" "), "by"),
+        ("gone", Some(&*long_by), "by"),
+    ] {
+        assert_eq!(adopt(why, by), Err(field.to_owned()));
+    }
 }

@@ -1,23 +1,29 @@
 //! `remit bench`: a deployment under load, measured from outside.
 //!
-//! Here: what is run, on what, and what is said of it. The load is [`remit_load`]'s; [`footprint`] is what it costs, and
-//! [`against`] what it is compared with.
+//! Here: what is run, and what is said of it. The load is [`remit_load`]'s; [`subject`] is what it is put on, [`nodes`] several nodes of
+//! this machine; [`footprint`] and [`traffic`] are what it costs, and [`against`] what it is compared with.
 
 mod against;
 mod footprint;
 mod line;
+mod model;
+mod nodes;
+mod subject;
+mod traffic;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use remit_api::{Client, Connect, audit::RunRequest};
 use remit_core::protocol::Protocol;
 use remit_load::{Load, Payments, Skew};
 
-pub(super) use self::against::Error as AgainstError;
+pub(super) use self::{against::Error as AgainstError, nodes::Error as NodesError};
 use self::{
     against::{Against, Cluster, Contest},
-    footprint::Footprint,
     line::{Line, Options},
+    model::Model,
+    nodes::Nodes,
+    subject::Subject,
 };
 use super::{error::Error, exit::Exit, import::progress, session::Session, trial, up::Stop};
 use crate::{
@@ -42,10 +48,20 @@ many accounts, and each account is used as often, as at Remit; but all transfers
 with that number of clients with which they do most, and for p50 with one (with --batch 1: with --clients). Last come the ratios, \
 which hold better than single figures do.
 
+With --nodes N, a private nats-server and N nodes of this machine are brought up, each a process of its own, on temporary folders; their \
+commits are replicated. The load begins when they share all databases evenly. --nodes 1 is one such node: beside it, more nodes show \
+what it costs and gains to spread the databases. All of them share the processors of this machine, with the broker and the load.
+
+With --model, nothing is measured: it is reckoned what 3, 10 or 100 machines would carry, with --clients on each, from what was measured \
+on one. The table says what went in.
+
 Examples:
   remit bench
   remit bench --protocol saga --batch 1 --clients 256
   remit bench --skew zipf:1.0 --json
+  remit bench --commit replicated --hops local
+  remit bench --nodes 4 --protocol saga --hops local
+  remit bench --model 3,10,100 --hops local
   remit bench --against postgres --protocol saga --rounds 5
   remit bench --nats nats://broker:4222 --seconds 30")]
 pub(super) struct Args {
@@ -79,13 +95,39 @@ pub(super) struct Args {
     /// Measure so many times, and show each
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     rounds: u64,
+    /// Nodes, each a process of its own on this machine: 1 to 16 [default: one, within this process]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
+    nodes: Option<u16>,
     #[command(flatten)]
     node: trial::NodeArgs,
     #[command(flatten)]
     against: Against,
+    #[command(flatten)]
+    model: Model,
 }
 
-pub(super) async fn run(args: Args, session: &Session) -> Result<Exit, Error> {
+impl Args {
+    /// What clap can't see.
+    fn check(&self, session: &Session) -> Result<(), Error> {
+        let usage = |text: &str| Err(Error::Usage(text.to_owned()));
+        match self.nodes {
+            Some(_) if session.names_broker() => usage("--nodes starts a broker of its own: leave --nats out"),
+            Some(_) if self.node.commit.as_deref() == Some("disk") => {
+                usage("nodes share the work only where commits are replicated: leave --commit disk or --nodes out")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(super) async fn run(mut args: Args, session: &Session) -> Result<Exit, Error> {
+    args.check(session)?;
+    if args.model.is_given() {
+        return model::run(&args, session);
+    }
+    if args.nodes.is_some() {
+        args.node.commit = Some("replicated".to_owned());
+    }
     let mut stop = Stop::listen()?;
     // Not given up half-way when told to stop: it takes some seconds, and then can be put away in order.
     let rival = Box::pin(against::start(&args)).await?;
@@ -104,7 +146,7 @@ async fn on_a_deployment(
 ) -> Result<Exit, Error> {
     if session.names_broker() {
         let desk = session.desk();
-        let measured = measure(desk.client().await?, args, session, None, rival);
+        let measured = measure(desk.client().await?, args, session, &Subject::Elsewhere, rival);
         return tokio::select! {
             exit = Box::pin(measured) => exit,
             () = stop.asked() => Ok(Exit::NotKnown),
@@ -113,7 +155,21 @@ async fn on_a_deployment(
     let temporary = tempfile::Builder::new().prefix("remit-bench-").tempdir();
     let temporary = temporary.map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
     let data = args.node.data.clone().unwrap_or_else(|| temporary.path().join("data"));
-    let resolved = args.node.settings(&data, session)?;
+    match args.nodes {
+        None => on_a_node(args, session, rival, stop, &data).await,
+        Some(number) => on_nodes(args, session, rival, stop, &data, number).await,
+    }
+}
+
+/// On a node within this process.
+async fn on_a_node(
+    args: &Args,
+    session: &Session,
+    rival: Option<&Cluster>,
+    stop: &mut Stop,
+    data: &Path,
+) -> Result<Exit, Error> {
+    let resolved = args.node.settings(data, session)?;
     log::start(&resolved.settings.log);
     let node = tokio::select! {
         node = Box::pin(Node::start(&resolved, Start { create: true, ..Start::default() })) => node?,
@@ -122,7 +178,7 @@ async fn on_a_deployment(
     let connect = Connect { url: node.client_url().to_owned(), ..connection(&resolved.settings) };
     let measured = async {
         let client = Client::connect(&connect).await?;
-        Box::pin(measure(&client, args, session, Some(&node), rival)).await
+        Box::pin(measure(&client, args, session, &Subject::Node(&node), rival)).await
     };
     let exit = tokio::select! {
         exit = measured => exit,
@@ -132,11 +188,39 @@ async fn on_a_deployment(
     exit
 }
 
+/// On so many nodes, each a process of its own.
+async fn on_nodes(
+    args: &Args,
+    session: &Session,
+    rival: Option<&Cluster>,
+    stop: &mut Stop,
+    data: &Path,
+    number: u16,
+) -> Result<Exit, Error> {
+    let resolved = args.node.settings(data, session)?;
+    log::start(&resolved.settings.log);
+    let mut nodes = Box::pin(Nodes::begin(data, &resolved)).await?;
+    let connect = Connect { url: nodes.url().to_owned(), ..connection(&resolved.settings) };
+    let measured = async {
+        nodes.grow(number).await?;
+        let client = Client::connect(&connect).await?;
+        nodes.share_the_work(&client).await?;
+        let subject = Subject::nodes(&nodes, &resolved.settings).await;
+        Box::pin(measure(&client, args, session, &subject, rival)).await
+    };
+    let exit = tokio::select! {
+        exit = Box::pin(measured) => exit,
+        () = stop.asked() => Ok(Exit::NotKnown),
+    };
+    nodes.end().await;
+    exit
+}
+
 async fn measure(
     client: &Client,
     args: &Args,
     session: &Session,
-    node: Option<&Node>,
+    subject: &Subject<'_>,
     rival: Option<&Cluster>,
 ) -> Result<Exit, Error> {
     let output = session.output();
@@ -158,7 +242,7 @@ async fn measure(
     for _ in 0..args.rounds {
         let before = lines.len();
         for protocol in &protocols {
-            let line = one(client, args, *protocol, &payments, node, deployment.shards).await?;
+            let line = one(client, args, *protocol, &payments, subject, deployment.shards).await?;
             if output.is_json() {
                 output.json(&line)?;
             }
@@ -180,7 +264,7 @@ async fn one(
     args: &Args,
     protocol: Protocol,
     payments: &Arc<Payments>,
-    node: Option<&Node>,
+    subject: &Subject<'_>,
     shards: u16,
 ) -> Result<Line, Error> {
     let (warm_up, time) = (Duration::from_secs(args.warm_up), Duration::from_secs(args.seconds));
@@ -188,11 +272,9 @@ async fn one(
     let load = Load { protocol, payments, clients: args.clients, batch: args.batch, warm_up, time };
     let bar = progress::bar(protocol.as_str());
     bar.set_length(args.warm_up + args.seconds);
-    let footprint =
-        || node.map(|node| Footprint::now(node.nats_pid(), node.data(), node.commits())).unwrap_or_default();
-    let before = footprint();
+    let before = subject.used().await;
     let report = remit_load::run(client, &load, &|since| bar.set_position(since.as_secs())).await?;
-    let used = footprint().since(before);
+    let used = subject.used().await.since(before);
     bar.finish_and_clear();
     let audit = client.audit_run(&RunRequest::default()).await?;
     let options = Options {
@@ -205,7 +287,9 @@ async fn one(
         seconds: args.seconds,
         skew: args.skew.to_string(),
         cross_shard: args.cross_shard,
-        hops: node.map(|_| args.node.hops.clone()),
+        hops: subject.is_ours().then(|| args.node.hops.clone()),
+        commit: subject.is_ours().then(|| args.node.commit().to_owned()),
+        nodes: args.nodes.zip(subject.frame_streams()),
     };
     Ok(Line::new(protocol, report, used, audit.ok, options))
 }

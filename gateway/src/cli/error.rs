@@ -39,6 +39,9 @@ pub(super) enum Error {
     /// A PostgreSQL to compare with that could not be measured.
     #[error(transparent)]
     Against(#[from] bench::AgainstError),
+    /// Nodes to measure that did not come up, or did not share the work.
+    #[error(transparent)]
+    Nodes(#[from] bench::NodesError),
     /// A file or folder that could not be written.
     #[error("{} can't be written", path.display())]
     Write {
@@ -68,6 +71,7 @@ impl Error {
             | Self::Node(_)
             | Self::Traces(_)
             | Self::Against(_)
+            | Self::Nodes(_)
             | Self::Write { .. }
             | Self::Output(_)
             | Self::Runtime(_) => Exit::Refused,

@@ -4,6 +4,7 @@
 pub(super) mod account;
 pub(super) mod audit;
 pub(super) mod deployment;
+pub(super) mod node;
 pub(super) mod projection;
 pub(super) mod shard;
 pub(super) mod story;

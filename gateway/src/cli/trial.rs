@@ -16,13 +16,16 @@ const LOG_LEVEL: &str = "warn,async_nats=error";
 pub(super) struct NodeArgs {
     /// Account databases [default: 16]
     #[arg(long, value_name = "N")]
-    shards: Option<u16>,
+    pub(super) shards: Option<u16>,
     /// Transfer databases [default: 4]
     #[arg(long, value_name = "N")]
     pub(super) managers: Option<u16>,
     /// How messages go within the node: by the broker as between nodes, or by mailbox
     #[arg(long, default_value = "jetstream", value_parser = ["jetstream", "local"])]
     pub(super) hops: String,
+    /// When a commit is one: when it is on the disk, or when its ledger stream has it too [default: disk, and with several nodes replicated]
+    #[arg(long, value_parser = ["disk", "replicated"])]
+    pub(super) commit: Option<String>,
     /// Where its databases live [default: a temporary folder]
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
@@ -32,6 +35,11 @@ pub(super) struct NodeArgs {
 }
 
 impl NodeArgs {
+    /// When a commit is one.
+    pub(super) fn commit(&self) -> &str {
+        self.commit.as_deref().unwrap_or("disk")
+    }
+
     /// All settings of such a node, on this folder.
     pub(super) fn settings(&self, data: &Path, session: &Session) -> Result<Resolved, Error> {
         let number = |number: Option<u16>| number.map(|number| number.to_string());
@@ -40,6 +48,7 @@ impl NodeArgs {
             ("--shards", "deployment.shards", number(self.shards)),
             ("--managers", "deployment.managers", number(self.managers)),
             ("--hops", "bus.hops", Some(self.hops.clone())),
+            ("--commit", "store.commit", Some(self.commit().to_owned())),
             ("--data", "node.data_dir", Some(path(data))),
             ("--nats-server", "nats.server", self.nats_server.as_deref().map(path)),
             // A port of its own: it may run beside a node.

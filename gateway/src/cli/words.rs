@@ -4,7 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use remit_api::{account::Source, day::Day, time, transfer::Status};
 use remit_core::{
     account::Kind,
-    id::{AccountId, InvalidId, Time},
+    id::{AccountId, InvalidId, Time, is_shard_name},
     money::Currency,
     protocol::Protocol,
 };
@@ -72,6 +72,20 @@ pub(super) fn protocol() -> impl TypedValueParser<Value = Protocol> {
 pub(super) fn status() -> impl TypedValueParser<Value = Status> {
     let words = PossibleValuesParser::new(Status::ALL.map(Status::as_str));
     words.map(|word| Status::parse(&word).expect("only words of statuses are let through"))
+}
+
+/// The name of a node.
+pub(super) fn node(text: &str) -> Result<String, String> {
+    name(text, "a node")
+}
+
+/// The name of a shard, or of another database.
+pub(super) fn shard(text: &str) -> Result<String, String> {
+    name(text, "a database")
+}
+
+fn name(text: &str, of: &str) -> Result<String, String> {
+    if is_shard_name(text) { Ok(text.to_owned()) } else { Err(format!("{of} is named by 1 to 32 of a-z, 0-9 and -")) }
 }
 
 /// Who answers a statement.

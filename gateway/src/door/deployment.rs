@@ -1,4 +1,4 @@
-//! The deployment as a whole: its facts and totals, and its actors.
+//! The deployment as a whole: its facts and totals.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,6 @@ use remit_api::{
     Error,
     currency::Declared,
     deployment::{Deployment, InTransit, Placement, Totals, Versions},
-    shard::{List, Role, Shard},
 };
 use remit_core::money::Currency;
 use tokio::runtime::Handle;
@@ -26,7 +25,7 @@ use uuid::Uuid;
 
 use super::{Door, asking::misunderstood};
 
-/// Transfers ended in the last second, as this node counts them.
+/// Transfers ended in the last second, as far as this node knows.
 #[derive(Default)]
 pub(super) struct Rate(AtomicU64);
 
@@ -40,7 +39,7 @@ impl Door {
             loop {
                 each_second.tick().await;
                 let Some(door) = door.upgrade() else { return };
-                let ended: u64 = door.guardian.status().iter().map(|child| child.position.ended).sum();
+                let ended = door.cluster.ended();
                 // A restarted actor counts from 0 again.
                 door.rate.0.store(before.map_or(0, |before| ended.saturating_sub(before)), Relaxed);
                 before = Some(ended);
@@ -83,23 +82,5 @@ impl Door {
             AnswerBody::Position(position) => Ok(position),
             other => Err(misunderstood(&other)),
         }
-    }
-
-    pub(super) fn shards(&self) -> List {
-        let shard = |child: remit_actors::guardian::ChildStatus| Shard {
-            id: child.name,
-            role: match child.address {
-                Address::Manager(_) => Role::Manager,
-                Address::Projector => Role::Projector,
-                Address::Shard(_) | Address::Gateway(_) | Address::Ledger => Role::Shard,
-            },
-            node: self.node.clone(),
-            epoch: child.position.epoch,
-            state: child.state.as_str().to_owned(),
-            store: "sqlite".to_owned(),
-            queue_depth: u64::try_from(child.queue_depth).unwrap_or(u64::MAX),
-            restarts: child.generation,
-        };
-        List { shards: self.guardian.status().into_iter().map(shard).collect() }
     }
 }

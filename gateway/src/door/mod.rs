@@ -7,6 +7,7 @@
 mod accounts;
 mod asking;
 mod audit;
+pub mod cluster;
 mod deployment;
 mod lists;
 pub mod nats;
@@ -28,7 +29,6 @@ use std::sync::Arc;
 use remit_actors::{
     bus::{Bus, Delivery, Inlet},
     genesis::Genesis,
-    guardian,
     message::{Address, Message, TraceContext},
 };
 use remit_api::{Currencies, Endpoint, Error, body, currency::Declared};
@@ -37,7 +37,7 @@ use tokio::{runtime::Handle, sync::watch};
 
 use crate::{space::Space, supervision};
 
-use self::{asking::Asking, outgoing::Outgoing, waiting::Waiting};
+use self::{asking::Asking, cluster::Cluster, outgoing::Outgoing, waiting::Waiting};
 
 /// A gateway's door.
 pub struct Door {
@@ -46,11 +46,10 @@ pub struct Door {
     /// The names of the shards, shared by all answers.
     shard_names: Vec<Arc<str>>,
     number: u64,
-    node: String,
     outgoing: Outgoing,
     asking: Asking,
     waiting: Arc<Waiting>,
-    guardian: guardian::Handle,
+    cluster: Arc<dyn Cluster>,
     space: Arc<Space>,
     events: supervision::Reader,
     rate: deployment::Rate,
@@ -60,8 +59,6 @@ pub struct Door {
 
 /// How a door is set up.
 pub struct Options {
-    /// This node's name.
-    pub node: String,
     /// What answers about supervision.
     pub events: supervision::Reader,
     /// The most transfers that clients may wait for at once; more are refused as `overloaded`.
@@ -86,7 +83,7 @@ impl Door {
         genesis: Arc<Genesis>,
         number: u64,
         bus: Arc<dyn Bus>,
-        guardian: guardian::Handle,
+        cluster: Arc<dyn Cluster>,
         space: Arc<Space>,
         runtime: &Handle,
         options: Options,
@@ -97,11 +94,10 @@ impl Door {
             shard_names: genesis.shards.iter().map(|name| name.as_str().into()).collect(),
             genesis,
             number,
-            node: options.node,
             outgoing: Outgoing::start(Address::Gateway(number), bus, options.frame_messages_max, runtime),
             asking: Asking::default(),
             waiting: Arc::new(Waiting::new(options.waiting_max)),
-            guardian,
+            cluster,
             space,
             events: options.events,
             rate: deployment::Rate::default(),
@@ -155,7 +151,17 @@ impl Door {
             Endpoint::AuditRun => answer(&self.audit(body::read(request)?).await?),
             Endpoint::ShardList => {
                 let remit_api::shard::ListRequest {} = body::read(request)?;
-                answer(&self.shards())
+                answer(&self.cluster.shards().await?)
+            }
+            Endpoint::ShardMove => answer(&self.move_shard(body::read(request)?).await?),
+            Endpoint::ShardAdopt => answer(&self.adopt_shard(body::read(request)?).await?),
+            Endpoint::NodeList => {
+                let remit_api::node::ListRequest {} = body::read(request)?;
+                answer(&self.cluster.nodes().await?)
+            }
+            Endpoint::NodeDrain => {
+                let remit_api::node::DrainRequest { name } = body::read(request)?;
+                answer(&self.cluster.drain(&name).await?)
             }
             Endpoint::SupervisionList => answer(&self.events.list(&body::read(request)?).await?),
             Endpoint::ProjectionStatus => {

@@ -24,6 +24,9 @@ use super::Door;
 /// How long the last answers may take when the door closes.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How long what has come may take to be read when the door closes.
+const READ_WITHIN: Duration = Duration::from_millis(500);
+
 /// The service could not be registered with the broker.
 #[derive(Debug, thiserror::Error)]
 #[error("the service can't be offered on NATS")]
@@ -85,6 +88,9 @@ impl NatsDoor {
     pub async fn close(mut self) {
         // Without a broker there is nobody to tell.
         self.service.stop().await.ok();
+        // What has come by now is served: its clients would wait for an answer that no other node gives.
+        let read = async { while self.endpoints.join_next().await.is_some() {} };
+        timeout(READ_WITHIN, read).await.ok();
         self.endpoints.abort_all();
         while self.endpoints.join_next().await.is_some() {}
         self.door.say_farewell();

@@ -23,7 +23,7 @@ use remit_core::{
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
-use super::{Door, Options};
+use super::{Door, Options, cluster::Alone};
 use crate::{space::Space, supervision::Reader};
 
 const RENT: &str = "0199c0de-0000-7000-8000-000000000001";
@@ -135,16 +135,13 @@ impl Town {
             shards: ["s0", "s1", "s2"].map(Into::into).into(),
             managers: 2,
             currencies: Vec::new(),
+            replicated: false,
         };
-        let options = Options {
-            node: "test".into(),
-            events: Reader::new(nats, "remit"),
-            waiting_max: 1,
-            frame_messages_max: 100,
-            projection,
-        };
+        let options =
+            Options { events: Reader::new(nats, "remit"), waiting_max: 1, frame_messages_max: 100, projection };
         let space = Space::watch(Vec::new(), 0).unwrap();
-        let door = Door::open(Arc::new(genesis), 1, bus, guardian.clone(), space, &Handle::current(), options).unwrap();
+        let cluster = Arc::new(Alone::new(guardian.clone(), "test"));
+        let door = Door::open(Arc::new(genesis), 1, bus, cluster, space, &Handle::current(), options).unwrap();
         actors.door.set(Arc::downgrade(&door)).unwrap();
         Self { door, actors, _guardian: guardian }
     }
@@ -321,6 +318,35 @@ async fn sums_go_on_after_the_last_of_the_page() {
         (Endpoint::AccountTotals, "id", json!({"id": "s9:alice"})),
         (Endpoint::TransferList, "wait_ms", json!({"wait_ms": 5})),
         (Endpoint::AccountStatement, "at_least", json!({"id": "s0:alice", "at_least": RENT})),
+    ] {
+        let error = town.ask(endpoint, body).await.unwrap_err();
+        assert_eq!((error.code, error.field.as_deref()), (Code::InvalidRequest, Some(field)), "{endpoint}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_alone_lists_itself_and_gives_nothing_away() {
+    let town = Town::new(false, |query| panic!("{query:?}")).await;
+    assert_eq!(town.ask(Endpoint::ShardList, json!({})).await.unwrap(), json!({"shards": []}));
+    let nodes = town.ask(Endpoint::NodeList, json!({})).await.unwrap();
+    let node = &nodes["nodes"][0];
+    assert_eq!((&node["name"], &node["state"], &node["heard_ms"]), (&json!("test"), &json!("live"), &json!(0)));
+    assert_eq!((&node["roles"], &node["runs"]), (&json!(["gateway"]), &json!([])), "it has no actors");
+    for (endpoint, body) in [
+        (Endpoint::NodeDrain, json!({"name": "test"})),
+        (Endpoint::ShardMove, json!({"id": "s2", "node": "other"})),
+        (Endpoint::ShardAdopt, json!({"id": "m1", "why": "gone"})),
+    ] {
+        let error = town.ask(endpoint, body).await.unwrap_err();
+        let why = "this deployment has one node and commits to its disk: all that it has is on `test`";
+        assert_eq!((error.code, &*error.message), (Code::Conflict, why), "{endpoint}");
+    }
+    for (endpoint, field, body) in [
+        (Endpoint::ShardMove, "id", json!({"id": "s3", "node": "other"})),
+        (Endpoint::ShardMove, "id", json!({"id": "m2", "node": "other"})),
+        (Endpoint::ShardAdopt, "id", json!({"id": "p0", "why": "gone"})),
+        (Endpoint::ShardAdopt, "why", json!({"id": "s0", "why": " "})),
+        (Endpoint::NodeDrain, "name", json!({"name": "Test"})),
     ] {
         let error = town.ask(endpoint, body).await.unwrap_err();
         assert_eq!((error.code, error.field.as_deref()), (Code::InvalidRequest, Some(field)), "{endpoint}");

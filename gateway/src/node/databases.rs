@@ -6,6 +6,7 @@ use std::{
 };
 
 use remit_actors::{
+    cluster::{Cluster, copy::FileCopy},
     durable,
     faults::{Dice, Store, Switch},
     genesis::Genesis,
@@ -17,8 +18,11 @@ use remit_actors::{
     projector::{Home, Projector, ProjectorOptions},
     shard::{Shard, ShardOptions},
     store::{
-        books::BooksOptions,
-        register::RegisterOptions,
+        Error,
+        books::{Books, BooksOptions},
+        journal::Follower,
+        register::{Register, RegisterOptions},
+        replica::Claimant,
         row::{ShardEntry, TransferEntry},
         sqlite::Sqlite,
     },
@@ -57,6 +61,8 @@ pub(super) struct Databases {
     projector: Option<ProjectorOptions>,
     niceness: u8,
     faults: Option<Switch>,
+    /// Where commits are replicated.
+    cluster: Option<Cluster>,
 }
 
 impl Databases {
@@ -95,28 +101,35 @@ impl Databases {
         });
         let niceness = settings.node.background_niceness;
         let (genesis, dir, node) = (Arc::clone(genesis), dir.to_owned(), node.to_owned());
-        Self { genesis, dir, node, create, shard, manager, projector, niceness, faults }
+        Self { genesis, dir, node, create, shard, manager, projector, niceness, faults, cluster: None }
+    }
+
+    /// The same on a node of several.
+    pub(super) fn in_cluster(self, cluster: Option<Cluster>) -> Self {
+        Self { cluster, ..self }
     }
 
     /// The actors, each with what makes it from its database.
     pub(super) fn children(&self) -> Vec<Child> {
+        // Of several nodes, each runs what it is given.
+        let here = self.cluster.is_none();
         let managers = self.genesis.partition_numbers().map(|no| {
             let databases = self.clone();
             let factory: Factory = Arc::new(move |start| databases.manager(no, start));
             let (name, address) = (default_name('m', no.0), Address::Manager(no));
-            Child { name, address, alone: false, group: GROUP_OF_MANAGERS, factory }
+            Child { name, address, alone: false, here, group: GROUP_OF_MANAGERS, factory }
         });
         let shards = self.genesis.shard_numbers().zip(&self.genesis.shards).map(|(no, name)| {
             let (databases, of) = (self.clone(), name.clone());
             let factory: Factory = Arc::new(move |start| databases.shard(no, &of, &start));
             let address = Address::Shard(no);
-            Child { name: name.clone(), address, alone: false, group: GROUP_OF_SHARDS, factory }
+            Child { name: name.clone(), address, alone: false, here, group: GROUP_OF_SHARDS, factory }
         });
         let projector = self.projector.iter().map(|options| {
             let (databases, options) = (self.clone(), options.clone());
             let factory: Factory = Arc::new(move |_| databases.projector(&options));
             let (name, address) = (default_name('p', 0), Address::Projector);
-            Child { name, address, alone: true, group: GROUP_OF_PROJECTORS, factory }
+            Child { name, address, alone: true, here, group: GROUP_OF_PROJECTORS, factory }
         });
         managers.chain(shards).chain(projector).collect()
     }
@@ -148,24 +161,80 @@ impl Databases {
     }
 
     fn manager(&self, no: PartitionNo, start: supervision::Start) -> Result<Box<dyn Machine>, Failure> {
-        let now = durable::system_clock();
-        let file = Sqlite::<TransferEntry>::open(&self.manager_file(no), &self.genesis, self.create, now)?;
-        let (options, node) = (self.manager, &self.node);
+        let (now, address, path) = (durable::system_clock(), Address::Manager(no), self.manager_file(no));
+        if self.create && self.cluster.is_some() {
+            drop(Sqlite::<TransferEntry>::open(&path, &self.genesis, true, now)?);
+        }
+        let claimant = self.claimant(address)?;
+        let file = Sqlite::<TransferEntry>::open(&path, &self.genesis, self.create, now)?;
+        let options = self.manager;
         let Some(faults) = &self.faults else {
-            return Ok(Box::new(Manager::open(no, file, options, start.recovery, node, now)?));
+            return self.claimed(Manager::open(no, file, options, start.recovery, claimant, now)?);
         };
         let file = faulty(file, faults, 1 << 16 | u64::from(no.0), start.generation);
-        Ok(Box::new(Manager::open(no, file, options, start.recovery, node, now)?))
+        self.claimed(Manager::open(no, file, options, start.recovery, claimant, now)?)
     }
 
     fn shard(&self, no: ShardNo, name: &str, start: &supervision::Start) -> Result<Box<dyn Machine>, Failure> {
-        let now = durable::system_clock();
-        let file = Sqlite::<ShardEntry>::open(&self.shard_file(name), &self.genesis, self.create, now)?;
+        let (now, address, path) = (durable::system_clock(), Address::Shard(no), self.shard_file(name));
+        if self.create && self.cluster.is_some() {
+            drop(Sqlite::<ShardEntry>::open(&path, &self.genesis, true, now)?);
+        }
+        let claimant = self.claimant(address)?;
+        let file = Sqlite::<ShardEntry>::open(&path, &self.genesis, self.create, now)?;
         let Some(faults) = &self.faults else {
-            return Ok(Box::new(Shard::open(no, file, self.shard, &self.node, now)?));
+            return self.claimed(Shard::open(no, file, self.shard, claimant, now)?);
         };
         let file = faulty(file, faults, 2 << 16 | u64::from(no.0), start.generation);
-        Ok(Box::new(Shard::open(no, file, self.shard, &self.node, now)?))
+        self.claimed(Shard::open(no, file, self.shard, claimant, now)?)
+    }
+
+    /// Who claims a journal here: on a node of several after its file has been made equal to its stream (R13, R15).
+    fn claimant(&self, journal: Address) -> Result<Claimant, Error> {
+        let node = self.node.as_str();
+        let Some(cluster) = &self.cluster else { return Ok(node.into()) };
+        let mut copy = self.copy(journal)?;
+        let replica = cluster.take_over(journal, &mut copy)?;
+        copy.close()?;
+        Ok(Claimant { node: node.into(), replica: Some(replica) })
+    }
+
+    /// A machine that has claimed its journal, once the other members know of it (R18).
+    fn claimed<M: Machine + 'static>(&self, machine: M) -> Result<Box<dyn Machine>, Failure> {
+        if let Some(cluster) = &self.cluster {
+            cluster.claimed(machine.address(), machine.position().epoch)?;
+        }
+        Ok(Box::new(machine))
+    }
+
+    /// Brings this node's copy of a journal near to the end of its stream.
+    pub(super) fn prepare(&self, journal: Address) -> Result<(), Error> {
+        let Some(cluster) = self.cluster.as_ref().filter(|_| journal != Address::Projector) else { return Ok(()) };
+        let mut copy = self.copy(journal)?;
+        cluster.follow(journal, &mut copy)?;
+        copy.close()
+    }
+
+    /// The file of a journal, as a copy.
+    fn copy(&self, journal: Address) -> Result<FileCopy, Error> {
+        let databases = self.clone();
+        let found = self.journals().into_iter().find(|known| known.source == journal);
+        let path = found.map(|journal| journal.path).unwrap_or_default();
+        let file = path.clone();
+        let open = move || -> Result<Box<dyn Follower>, Error> {
+            let genesis = &databases.genesis;
+            Ok(match journal {
+                Address::Manager(_) => {
+                    let file = Sqlite::<TransferEntry>::open_copy(&file, genesis)?;
+                    Box::new(Register::follow(file, databases.manager.register)?)
+                }
+                _ => {
+                    let file = Sqlite::<ShardEntry>::open_copy(&file, genesis)?;
+                    Box::new(Books::follow(file, databases.shard.books)?)
+                }
+            })
+        };
+        FileCopy::new(journal, path, Box::new(open))
     }
 }
 

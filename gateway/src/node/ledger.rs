@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use remit_actors::{
     bus::NodeBus,
+    cluster::{Cluster, Feed},
     genesis::Genesis,
     guardian,
     ledger::{Journal, Limits, Positions, Publisher, Reader},
@@ -21,7 +22,7 @@ pub(super) struct Ledger {
     events: Option<events::Publisher>,
     positions: Positions,
     /// The last field: all of the above run on it.
-    _aside: Aside,
+    _aside: Option<Aside>,
 }
 
 impl Ledger {
@@ -68,7 +69,23 @@ impl Ledger {
                 Reader::new(&client, deployment, journals, publisher.heads(), inlet, rows_per_second_max, &runtime);
             bus.attach_here(Address::Ledger, Arc::new(reader));
         }
-        Ok(Self { publisher, events, positions, _aside: aside })
+        Ok(Self { publisher, events, positions, _aside: Some(aside) })
+    }
+
+    /// On a node of several, where actors write the ledger streams themselves: what reads them.
+    pub(super) fn of_cluster(
+        settings: &Settings,
+        members: &Cluster,
+        guardian: &guardian::Handle,
+        bus: &NodeBus,
+    ) -> Self {
+        let projector = guardian.inlets().into_iter().find(|(address, _)| *address == Address::Projector);
+        if let Some((_, inlet)) = projector {
+            let feed = Feed::new(members, inlet, settings.projection.rows_per_second_max);
+            bus.attach_here(Address::Ledger, Arc::new(feed));
+        }
+        let watched = guardian.clone();
+        Self { publisher: None, events: None, positions: Arc::new(move || positions(&watched)), _aside: None }
     }
 
     /// Waits until all that was committed has left, at most so long.

@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, path::Path};
 use config::{Value, ValueKind};
 use tracing_subscriber::EnvFilter;
 
-use super::{Error, Resolved};
+use super::{Error, Resolved, sections};
 
 /// The open table: its keys are currency codes, not settings.
 pub(super) const CURRENCIES: &str = "currencies";
@@ -17,7 +17,7 @@ pub(super) enum Rule {
     Whole(u64, u64),
     /// `true` or `false`.
     YesNo,
-    /// One of these words.
+    /// One of these words; the empty one is first, if it is one of them.
     OneOf(&'static [&'static str]),
     /// Text that `fits`.
     Text {
@@ -32,6 +32,11 @@ const NAME: Rule = Rule::Text { allowed: "1 to 32 of a-z 0-9 -", fits: remit_cor
 const NAME_OR_EMPTY: Rule = Rule::Text {
     allowed: "empty, or 1 to 32 of a-z 0-9 -",
     fits: |text| text.is_empty() || remit_core::id::is_shard_name(text),
+    shown: true,
+};
+const ROLES: Rule = Rule::Text {
+    allowed: "one or more of gateway, manager, shard, projector",
+    fits: |text| sections::roles(text).is_some(),
     shown: true,
 };
 const PATH: Rule = Rule::Text { allowed: "a path", fits: |text| !text.is_empty() && !text.contains('\0'), shown: true };
@@ -63,6 +68,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("deployment.shards", Rule::Whole(1, 1_024)),
     ("deployment.managers", Rule::Whole(1, 256)),
     ("node.name", NAME_OR_EMPTY),
+    ("node.roles", ROLES),
     ("node.data_dir", PATH),
     ("node.arbiter_threads", Rule::Whole(0, 256)),
     ("node.background_niceness", Rule::Whole(0, 19)),
@@ -71,6 +77,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("nats.password", SECRET),
     ("nats.token", SECRET),
     ("nats.credentials_file", PATH_OR_EMPTY),
+    ("nats.replicas", Rule::Whole(1, 5)),
     ("nats.tls", Rule::YesNo),
     ("nats.tls_ca_file", PATH_OR_EMPTY),
     ("nats.tls_cert_file", PATH_OR_EMPTY),
@@ -88,6 +95,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("loop.lane_replies_max", Rule::Whole(1 << 10, 1 << 22)),
     ("loop.lane_dos_max", Rule::Whole(1 << 10, 1 << 22)),
     ("loop.lane_submits_max", Rule::Whole(1 << 10, 1 << 22)),
+    ("store.commit", Rule::OneOf(&["", "disk", "replicated"])),
     ("store.cache_accounts_max", Rule::Whole(1_000, 100_000_000)),
     ("store.cache_legs_max", Rule::Whole(1_000, 100_000_000)),
     ("store.cache_transfers_max", Rule::Whole(1_000, 100_000_000)),
@@ -106,6 +114,9 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("supervision.drain_ms", Rule::Whole(0, 600_000)),
     ("supervision.events_bytes_max", Rule::Whole(1 << 20, 1 << 40)),
     ("supervision.events_age_ms", Rule::Whole(60_000, 31_536_000_000)),
+    ("cluster.lease_ms", Rule::Whole(1_000, 600_000)),
+    ("cluster.move_within_ms", Rule::Whole(100, 600_000)),
+    ("cluster.standby", Rule::YesNo),
     ("ledger.publish", Rule::YesNo),
     ("ledger.stream_bytes_max", Rule::Whole(16 << 20, 1 << 40)),
     ("ledger.stream_age_ms", Rule::Whole(60_000, 31_536_000_000)),
@@ -135,6 +146,7 @@ impl fmt::Display for Rule {
         match self {
             Self::Whole(min, max) => write!(f, "{min} to {max}"),
             Self::YesNo => f.write_str("true or false"),
+            Self::OneOf(["", words @ ..]) => write!(f, "empty, {}", Self::OneOf(words)),
             Self::OneOf(words) => match words {
                 [rest @ .., last] if !rest.is_empty() => write!(f, "{} or {last}", rest.join(", ")),
                 words => f.write_str(&words.concat()),
@@ -255,6 +267,12 @@ pub(super) fn agree(resolved: &Resolved) -> Result<(), Error> {
             "projection.enabled",
             "a projection is built from the ledger streams",
             settings.ledger.publish || !settings.projection.enabled,
+        ),
+        (
+            "ledger.publish",
+            "store.commit",
+            "a replicated commit is one when the ledger stream has it; with nats.url, empty is replicated",
+            settings.ledger.publish || !settings.is_replicated(),
         ),
     ];
     for (first, second, rule, holds) in pairs {

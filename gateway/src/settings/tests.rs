@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{
     rules::{RULES, Rule},
+    sections::name_from_host,
     *,
 };
 
@@ -77,7 +78,7 @@ fn what_is_no_setting_is_refused_with_its_source_and_what_there_is() {
         refusal("[deployment]\nshard = 4\n", &[], &[]),
         "file mine.toml: there is no setting `deployment.shard`; [deployment] has name, shards, managers"
     );
-    let sections = "the sections are deployment, node, nats, bus, loop, store, transfers, supervision, ledger, events, projection, faults, metrics, traces, log, currencies";
+    let sections = "the sections are deployment, node, nats, bus, loop, store, transfers, supervision, cluster, ledger, events, projection, faults, metrics, traces, log, currencies";
     assert_eq!(refusal("shards = 4\n", &[], &[]), format!("file mine.toml: there is no setting `shards`; {sections}"));
     assert_eq!(
         refusal("", &[("REMIT__BROKER__URL", "x")], &[]),
@@ -108,6 +109,17 @@ fn what_is_out_of_range_or_of_another_type_is_refused_with_its_source_and_what_i
         ("[deployment]\nshards = [4]", "`deployment.shards` can't be a list; allowed: 1 to 1024"),
         ("[deployment.shards]\nn = 4", "`deployment.shards` can't be a table; allowed: 1 to 1024"),
         ("[deployment]\nname = 'A b'", "`deployment.name` can't be \"A b\"; allowed: 1 to 32 of a-z 0-9 -"),
+        (
+            "[node]\nroles = 'gateway,broker'",
+            "`node.roles` can't be \"gateway,broker\"; allowed: one or more of gateway, manager, shard, projector",
+        ),
+        (
+            "[node]\nroles = ''",
+            "`node.roles` can't be \"\"; allowed: one or more of gateway, manager, shard, projector",
+        ),
+        ("[nats]\nreplicas = 6", "`nats.replicas` can't be 6; allowed: 1 to 5"),
+        ("[store]\ncommit = 'memory'", "`store.commit` can't be \"memory\"; allowed: empty, disk or replicated"),
+        ("[cluster]\nlease_ms = 999", "`cluster.lease_ms` can't be 999; allowed: 1000 to 600000"),
         ("[nats]\ntls = 'yes'", "`nats.tls` can't be \"yes\"; allowed: true or false"),
         ("[nats]\npassword = 7", "`nats.password` can't be what it is (not shown); allowed: any text"),
         (
@@ -159,9 +171,47 @@ fn settings_that_contradict_each_other_are_refused_with_both_sources() {
         "[transfers]\nretry_first_ms = 6_000",
         "[supervision]\nrestart_first_ms = 6_000",
         "[ledger]\npublish = false",
+        "[ledger]\npublish = false\n[projection]\nenabled = false\n[store]\ncommit = 'replicated'",
+        "[ledger]\npublish = false\n[projection]\nenabled = false\n[nats]\nurl = 'nats://h:4222'",
     ] {
         assert!(matches!(load(file, &[], &[]), Err(Error::Contradiction { .. })), "{file}");
     }
+}
+
+#[test]
+fn commits_are_replicated_where_told_to_or_else_on_a_broker_of_ones_own() {
+    let url = "[nats]\nurl = 'nats://h:4222'\n";
+    let table = [
+        ("", "", false),
+        ("", "disk", false),
+        ("", "replicated", true),
+        (url, "", true),
+        (url, "disk", false),
+        (url, "replicated", true),
+    ];
+    for (file, commit, is_replicated) in table {
+        let resolved = load(file, &[], &[("--commit", "store.commit", commit)]).unwrap();
+        assert_eq!(resolved.settings.is_replicated(), is_replicated, "{file} {commit:?}");
+    }
+}
+
+#[test]
+fn a_private_broker_keeps_one_copy() {
+    let copies = |file: &str| load(file, &[], &[]).unwrap().settings.nats.copies();
+    assert_eq!(copies("[nats]\nreplicas = 3"), 1);
+    assert_eq!(copies("[nats]\nreplicas = 3\nurl = 'nats://a:1,nats://b:1,nats://c:1'"), 3);
+}
+
+#[test]
+fn a_node_has_the_roles_that_it_is_given() {
+    use remit_api::node::Role::{self, Gateway, Manager, Projector, Shard};
+    let roles = |list: &str| -> Vec<Role> {
+        let resolved = load("", &[], &[("--roles", "node.roles", list)]).unwrap();
+        resolved.settings.node.roles().into_iter().collect()
+    };
+    assert_eq!(Settings::load(None, [], []).unwrap().settings.node.roles(), Role::ALL.into());
+    assert_eq!(roles("gateway"), [Gateway]);
+    assert_eq!(roles("projector, shard,manager,shard"), [Manager, Shard, Projector]);
 }
 
 #[test]

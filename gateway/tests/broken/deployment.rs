@@ -1,8 +1,9 @@
 //! A deployment that a test breaks: a node on a folder, which can be killed and started again.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use remit_tests::nats::NatsServer;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
@@ -12,6 +13,9 @@ use crate::{
 
 pub(crate) const SHARDS: u16 = 4;
 pub(crate) const MANAGERS: u16 = 2;
+/// Clients that submit at the same time, and how often each does at most: some 300 transfers in a second.
+pub(crate) const CLIENTS: u64 = 10;
+pub(crate) const PACE: Duration = Duration::from_millis(33);
 
 /// How frames go within the node: what breaks the broker only matters where they take it.
 pub(crate) const LOCAL: &str = "local";
@@ -85,6 +89,11 @@ impl Deployment {
 
     pub(crate) fn up(&self) -> &Up {
         self.up.as_ref().unwrap()
+    }
+
+    /// Runs a command against it; its exit status and the JSON that it prints.
+    pub(crate) fn json(&self, arguments: &[&str]) -> (i32, Value) {
+        self.up().json(arguments)
     }
 
     pub(crate) fn disk(&self) -> &Disk {

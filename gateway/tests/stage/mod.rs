@@ -54,13 +54,22 @@ impl Up {
 
     /// Starts a node as the arguments and the environment say.
     pub(crate) fn start_secured(folder: &Path, more: &[&str], settings: &[(&str, &str)]) -> Self {
+        Self::launch("up", folder, more, settings)
+    }
+
+    /// Starts a node that joins others, as the arguments and the environment say.
+    pub(crate) fn join(folder: &Path, more: &[&str], settings: &[(&str, &str)]) -> Self {
+        Self::launch("node", folder, more, settings)
+    }
+
+    fn launch(word: &str, folder: &Path, more: &[&str], settings: &[(&str, &str)]) -> Self {
         let (data, ready) = (folder.join("data"), folder.join("ready.json"));
         fs::remove_file(&ready).ok();
         let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
         let mut command = remit();
         command
             .envs(settings.iter().copied())
-            .arg("up")
+            .arg(word)
             .arg("--data")
             .arg(&data)
             .arg("--ready-file")

@@ -63,7 +63,7 @@ pub struct Stage {
 #[must_use]
 pub fn genesis() -> Genesis {
     let shards = vec!["s0".into(), "s1".into()];
-    Genesis { deployment: "fuzz".into(), id: [7; 16], shards, managers: 1, currencies: vec![] }
+    Genesis { deployment: "fuzz".into(), id: [7; 16], shards, managers: 1, currencies: vec![], replicated: false }
 }
 
 impl Stage {

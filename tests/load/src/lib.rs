@@ -6,6 +6,7 @@
 mod crowd;
 mod offered;
 mod payments;
+pub mod scale;
 mod timeline;
 
 use std::{

@@ -10,10 +10,10 @@ use remit_core::id::Seq;
 
 use crate::{
     checker::{Checked, violation},
+    drive::Drive,
     name,
     plan::Chaos,
     queue::Event,
-    slot::Drive,
     world::World,
 };
 
@@ -35,10 +35,9 @@ impl World {
             Chaos::CrashAtWrite => {
                 let when = *self.chaos.pick(&[Crash::Before, Crash::Written, Crash::After]);
                 let writes = self.chaos.below(4);
-                self.slots[place].drive.crash_at(writes, when);
+                self.slots[place].drive().crash_at(writes, when);
             }
-            Chaos::NodeCrash => self.crash_node(node, false),
-            Chaos::PowerLoss => self.crash_node(node, true),
+            Chaos::NodeCrash | Chaos::PowerLoss => self.crash_node(node, kind == Chaos::PowerLoss, ms),
             Chaos::Pause => self.pause(place, ms),
             Chaos::CutOut => {
                 self.links[node].cut_out(true);
@@ -64,6 +63,14 @@ impl World {
                 self.faults.set(Faults { away: Away::One(address), ..self.faults.get() });
                 self.queue.after(ms, Event::Back(address));
             }
+            Chaos::Freeze
+            | Chaos::Apart
+            | Chaos::Offline
+            | Chaos::StreamAway
+            | Chaos::Contend
+            | Chaos::Move
+            | Chaos::Rollback
+            | Chaos::StreamsLost => self.trouble(kind, place, node, ms)?,
         }
         let pause = self.chaos.between(1, self.plan.chaos_ms_max);
         self.queue.after(pause, Event::Chaos);
@@ -86,14 +93,19 @@ impl World {
         self.plan_start(place);
     }
 
-    fn crash_node(&mut self, node: usize, loses_power: bool) {
+    fn crash_node(&mut self, node: usize, loses_power: bool, ms: u64) {
+        if !self.goes_down(node, ms) {
+            return;
+        }
         for place in 0..self.slots.len() {
-            if self.slots[place].node != node {
-                continue;
+            let slot = &mut self.slots[place];
+            slot.still.retain(|still| still.node != node);
+            let is_replicated = slot.ledger.is_some();
+            let was_here = slot.node == node;
+            if was_here && slot.current.as_ref().is_none_or(|incarnation| incarnation.node == node) {
+                self.crash(place, false);
             }
-            self.slots[place].still.clear();
-            self.crash(place, false);
-            if loses_power && self.slots[place].drive.lose_power() {
+            if loses_power && (was_here || is_replicated) && self.slots[place].drive_on(node).lose_power() {
                 self.counts.events.unflushed += 1;
             }
         }
@@ -113,7 +125,12 @@ impl World {
 
     /// A start record wears out, of a transfer that was open at the last bulk write; its manager finds out when it opens.
     fn rot(&mut self, place: usize) -> Checked {
-        let (Address::Manager(no), Drive::Manager(disk)) = (self.slots[place].address, &self.slots[place].drive) else {
+        // One of several files: its node would have it made anew from the stream.
+        if self.plan.replicated.is_some() {
+            return Ok(());
+        }
+        let (Address::Manager(no), Drive::Manager(disk)) = (self.slots[place].address, self.slots[place].drive())
+        else {
             return Ok(());
         };
         let flushed = disk.flushed();

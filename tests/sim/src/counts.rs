@@ -48,8 +48,16 @@ counted! {
         starts,
         /// Turns that an actor with a successor took.
         stale_turns,
-        /// Of these, refused by the database (R12).
+        /// Of these, refused by the database or its stream (R12).
         fenced,
+        /// Takeovers that had to wait for something.
+        waits,
+        /// Takeovers by another node than the last.
+        moves,
+        /// Owners that went on while another node took over.
+        rivals,
+        /// Messages that streams lost.
+        unwritten,
         /// Databases that lost what was written and not flushed.
         unflushed,
         /// Frames that the broker delivered again.

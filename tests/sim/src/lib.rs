@@ -8,24 +8,30 @@
 //! A seed is a bug report: the same seed has the same [`Run`], to the last bit of its trace.
 //!
 //! Read it in this order: `plan`, what a seed means; `world` and `queue`, what happens when; `living` and `slot`, the lives of actors
-//! and their disks; `network`, the ways between them; `chaos`, the faults of whole actors, nodes and the broker; `clients` and
+//! and their disks (`drive`); `network`, the ways between them; `chaos`, the faults of whole actors, nodes and the broker; `nodes`, `stream`,
+//! `around` and `cluster`, a deployment whose journals are replicated, with faults of its own; `clients` and
 //! `daily`, who uses it all; `reading`, the read model beside it; `checker`, what must always be true; `situations`, what has come about; `rest`, the end; `telling` and
 //! `trace`, the story; `campaign`, many seeds.
 
+mod around;
 mod campaign;
 mod chaos;
 mod checker;
 mod clients;
+mod cluster;
 mod counts;
 mod daily;
+mod drive;
 mod living;
 mod network;
+mod nodes;
 mod plan;
 mod queue;
 mod reading;
 mod rest;
 mod situations;
 mod slot;
+mod stream;
 mod telling;
 mod trace;
 mod world;
@@ -35,7 +41,7 @@ use remit_core::{id::TransferId, transfer::Outcome};
 pub use campaign::{Campaign, Report};
 pub use checker::Violation;
 pub use counts::{Counts, Events};
-pub use plan::{Chaos, Plan};
+pub use plan::{Chaos, Plan, Replicated};
 use queue::Event;
 pub use situations::Situations;
 use world::World;
@@ -104,7 +110,7 @@ fn run(world: &mut World) -> Result<(), Violation> {
         }
         if rest_by == i64::MAX {
             if world.submitted == world.plan.transfers && world.queue.now.unsigned_abs() > world.plan.storm_ms {
-                world.calm_down();
+                world.calm_down()?;
                 rest_by = world.queue.now + REST_MS_MAX;
             }
         } else if world.is_at_rest()? {

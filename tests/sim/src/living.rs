@@ -5,12 +5,16 @@ use remit_actors::{machine::Failure, message::Address, store::Error, supervision
 
 use crate::{
     checker::{Checked, Violation, violation},
+    drive::Drive,
     queue::Event,
-    slot::Drive,
+    slot::{Rival, RivalTurn, Site},
+    stream::Ledger,
     telling::{tell_manager_row, tell_shard_row},
     world::World,
 };
 
+/// How long one that should go on waits for its node, if that stands still.
+const STOPPED_MS: u64 = 100;
 /// The longest that an idle actor does not look at the clock, in milliseconds, as in the product.
 const WAKE_MS_MAX: i64 = 1_000;
 
@@ -57,16 +61,19 @@ impl World {
         let now = self.queue.now;
         let slot = &mut self.slots[place];
         let skew = self.links[slot.node].skew_ms;
-        let epoch = slot.drive.epoch();
+        let (epoch, is_claimed) = (slot.drive().epoch(), slot.ledger.as_ref().map(Ledger::claimed));
+        let stood = slot.drive().linked();
         let Some(incarnation) = slot.current.iter_mut().find(|incarnation| incarnation.no == no) else { return Ok(()) };
         incarnation.turn_is_planned = false;
         if incarnation.turns.is_empty() && !by_alarm {
             return Ok(());
         }
-        let is_newest = incarnation.epoch == epoch;
+        let is_newest = incarnation.epoch == epoch && is_claimed.is_none_or(|claimed| claimed <= incarnation.epoch);
         let time = incarnation.time(now, skew);
+        let node = incarnation.node;
         let ended = incarnation.turns.turn(time);
-        self.after_turn(place, is_newest, ended.is_err())?;
+        let wrote = slot.drive().rows_since(stood);
+        self.after_turn((place, node), (is_newest, wrote), ended.is_err())?;
         match ended {
             Ok(()) => self.go_on(place, no),
             Err(ended) => self.end(place, no, &ended)?,
@@ -75,12 +82,23 @@ impl World {
     }
 
     /// What a turn has left behind: rows, frames and acknowledgements.
-    fn after_turn(&mut self, place: usize, is_newest: bool, has_failed: bool) -> Checked {
+    fn after_turn(
+        &mut self,
+        (place, node): (usize, usize),
+        (is_newest, wrote): (bool, u64),
+        has_failed: bool,
+    ) -> Checked {
         let frames = std::mem::take(&mut *self.sent.frames.lock());
         let acknowledged = std::mem::take(&mut *self.sent.acknowledged.lock());
         self.counts.events.turns += 1;
         let address = self.slots[place].address;
-        let rows = self.look_at_rows(place)?;
+        let slot = &self.slots[place];
+        let is_replicated = slot.ledger.is_some();
+        let rows = match is_newest || !is_replicated {
+            true => self.look_at_rows(place, node)?,
+            // What stood there before may be a claimant's who has failed since: nobody's yet.
+            false => wrote,
+        };
         self.trace.mix(rows << 32 | frames.len() as u64);
         if rows > 0 && !is_newest {
             return Err(violation(Vec::new(), format!("{address:?} writes {rows} rows under a stale epoch (R12)")));
@@ -91,12 +109,17 @@ impl World {
                 format!("{address:?} fails, and has acknowledged or sent what it rests on"),
             ));
         }
+        if is_replicated && !has_failed && !is_newest {
+            return Err(violation(Vec::new(), format!("{address:?} goes on under a stale epoch (R12)")));
+        }
+        if self.nodes.at(node).line.has_gone_on() {
+            return Err(violation(Vec::new(), format!("{address:?} appends although its lease is over (R12)")));
+        }
         for (to, frame) in &frames {
             self.checker.frame(address, *to, frame)?;
             self.tell_frame(address, *to, frame);
         }
         acknowledged.into_iter().for_each(|number| self.broker.acknowledged(number));
-        let node = self.slots[place].node;
         self.send(node, frames);
         Ok(())
     }
@@ -117,7 +140,10 @@ impl World {
     fn end(&mut self, place: usize, no: u64, ended: &Ended) -> Checked {
         let address = self.slots[place].address;
         self.trace.tell(self.queue.now, format_args!("! {address:?} ends: {ended}"));
-        let is_expected = matches!(ended, Ended::Failed(Failure::Store(Error::Crashed)) | Ended::LeaseLost(_));
+        let is_expected = match ended {
+            Ended::Failed(Failure::Store(Error::NotReplicated { .. })) => self.slots[place].ledger.is_some(),
+            ended => matches!(ended, Ended::Failed(Failure::Store(Error::Crashed)) | Ended::LeaseLost(_)),
+        };
         if !is_expected {
             return Err(violation(Vec::new(), format!("{address:?} ends: {ended}")));
         }
@@ -144,22 +170,49 @@ impl World {
         if slot.current.is_some() {
             return Ok(());
         }
+        if !self.choose_node(place) {
+            self.plan_start(place);
+            return Ok(());
+        }
+        let slot = &mut self.slots[place];
         let skew = self.links[slot.node].skew_ms;
-        let opened = slot.open((&self.plan, &self.town.genesis, &self.faults), &self.sent, (now, skew));
+        let (plan, genesis, faults) = (&self.plan, &self.town.genesis, &self.faults);
+        let mut rival = slot.rival(&self.nodes);
+        if let Some(rival) = &mut rival {
+            rival.time = rival.incarnation.time(now, self.links[rival.incarnation.node].skew_ms);
+        }
+        let mut site = Site { plan, genesis, faults, nodes: &mut self.nodes, dice: &mut self.luck, rival };
+        let was_on = slot.owner.filter(|_| slot.ledger.is_some());
+        let opened = slot.open(&mut site, &self.sent, (now, skew));
+        let rival = site.rival;
         self.counts.events.starts += 1;
-        let rows = self.look_at_rows(place)?;
+        if let Some(rival) = rival {
+            self.rival_went_on(place, rival)?;
+        }
+        // What a claimant that fails has taken in is nobody's yet.
+        let slot = &self.slots[place];
+        let is_moved = opened.is_ok() && was_on.is_some_and(|node| node != slot.node);
+        self.counts.events.moves += u64::from(is_moved);
+        let (node, is_seen) = (slot.node, opened.is_ok() || slot.ledger.is_none());
+        let rows = if is_seen { self.look_at_rows(place, node)? } else { 0 };
         self.trace.mix(rows);
         match opened {
             Ok(()) => {
                 let (no, epoch) =
                     self.slots[place].current.as_ref().map(|made| (made.no, made.epoch)).unwrap_or_default();
-                self.trace.tell(now, format_args!("! {address:?} starts, epoch {}", epoch.0));
+                self.trace.tell(now, format_args!("! {address:?} starts on node {node}, epoch {}", epoch.0));
                 if let Address::Manager(no) = address {
                     self.counts.situations.recovered(&self.checker, no);
                 }
                 self.turn(address, no, true)
             }
             Err(Ok(Failure::Store(Error::Crashed) | Failure::Fenced(_))) => {
+                self.plan_start(place);
+                Ok(())
+            }
+            Err(Ok(Failure::Store(Error::NotReplicated { what }))) if self.slots[place].ledger.is_some() => {
+                self.trace.tell(now, format_args!("! {address:?} does not start on node {node}: {what}"));
+                self.counts.events.waits += 1;
                 self.plan_start(place);
                 Ok(())
             }
@@ -170,12 +223,28 @@ impl World {
         }
     }
 
+    /// An owner that another node took over from, or tried to, may have gone on meanwhile.
+    fn rival_went_on(&mut self, place: usize, Rival { incarnation, turn, .. }: Rival) -> Checked {
+        let node = incarnation.node;
+        let Some(RivalTurn { is_newest, wrote, ended }) = turn else {
+            self.slots[place].still.push(incarnation);
+            return Ok(());
+        };
+        self.counts.events.rivals += 1;
+        self.after_turn((place, node), (is_newest, wrote), ended.is_err())?;
+        if ended.is_ok() {
+            self.slots[place].still.push(incarnation);
+        }
+        Ok(())
+    }
+
     /// Shows the checker what has become durable in a database; how many rows that is.
-    pub(crate) fn look_at_rows(&mut self, place: usize) -> Result<u64, Violation> {
+    pub(crate) fn look_at_rows(&mut self, place: usize, node: usize) -> Result<u64, Violation> {
+        self.look_at_history(place, node)?;
         let slot = &self.slots[place];
         let unreadable = |error| violation(Vec::new(), format!("{:?}: {error}", slot.address));
         let mut count = 0;
-        match (&slot.drive, slot.address) {
+        match (slot.drive_on(node), slot.address) {
             (Drive::Shard(disk), Address::Shard(no)) => {
                 for row in disk.durable_rows_above(self.checker.shard_seen(no)).map_err(unreadable)? {
                     self.checker.now = self.queue.now;
@@ -206,9 +275,15 @@ impl World {
         let now = self.queue.now;
         let slot = &mut self.slots[place];
         let Some(at) = slot.still.iter().position(|still| still.no == no) else { return Ok(()) };
+        if self.nodes.at(slot.still[at].node).is_stopped {
+            self.queue.after(STOPPED_MS, Event::Resume(address, no));
+            return Ok(());
+        }
         let mut old = slot.still.remove(at);
-        let skew = self.links[slot.node].skew_ms;
+        let node = old.node;
+        let skew = self.links[node].skew_ms;
         if slot.current.is_none() {
+            slot.node = node;
             slot.current = Some(old);
             self.trace.tell(now, format_args!("! {address:?} goes on, nobody has taken over"));
             return self.turn(address, no, true);
@@ -216,13 +291,24 @@ impl World {
         // It does not know that it has a successor, and takes its turn.
         self.trace.tell(now, format_args!("! {address:?} goes on beside its successor"));
         self.counts.events.stale_turns += 1;
-        let is_newest = old.epoch == slot.drive.epoch();
+        let (is_claimed, stood) = (slot.ledger.as_ref().map(Ledger::claimed), slot.drive_on(node).linked());
+        let is_newest =
+            old.epoch == slot.drive_on(node).epoch() && is_claimed.is_none_or(|claimed| claimed <= old.epoch);
         let time = old.time(now, skew);
         let ended = old.turns.turn(time);
+        let wrote = slot.drive_on(node).rows_since(stood);
         drop(old);
-        self.counts.events.fenced += u64::from(matches!(ended, Err(Ended::LeaseLost(_))));
+        let is_refused = match &ended {
+            Err(Ended::Failed(Failure::Store(Error::NotReplicated { .. }))) => slot.ledger.is_some(),
+            ended => matches!(ended, Err(Ended::LeaseLost(_))),
+        };
+        self.counts.events.fenced += u64::from(is_refused);
         match ended {
-            Ok(()) | Err(Ended::LeaseLost(_) | Ended::Failed(_)) => self.after_turn(place, is_newest, ended.is_err()),
+            Ok(()) | Err(Ended::LeaseLost(_) | Ended::Failed(_)) => {
+                self.after_turn((place, node), (is_newest, wrote), ended.is_err())?;
+                self.try_again(place, node);
+                Ok(())
+            }
             Err(other) => Err(violation(Vec::new(), format!("{address:?}, succeeded, ends: {other}"))),
         }
     }

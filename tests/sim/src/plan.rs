@@ -16,6 +16,8 @@ use remit_core::protocol::Protocol;
 const PURPOSE: u64 = 0;
 /// The throw of how likely orders are.
 const ORDERS: u64 = 1;
+/// The throws of what is replicated.
+const REPLICATED: u64 = 6;
 
 /// A simulation, as its seed draws it.
 #[derive(Clone, Debug)]
@@ -72,12 +74,23 @@ pub struct Plan {
     pub frame_messages_max: usize,
     /// Whether audits compute everything anew now and then, and at the end: that is most of a seed's time.
     pub full_audits: bool,
+    /// How journals are replicated; else each has one disk, whatever node it runs on.
+    pub replicated: Option<Replicated>,
     /// What goes wrong with frames and commits.
     pub faults: Faults,
     /// The pause between further faults, at most, in milliseconds; 0 if there are none.
     pub chaos_ms_max: u64,
     /// The further faults that there are.
     pub chaos: Vec<Chaos>,
+}
+
+/// A deployment of several nodes, whose journals are in streams first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replicated {
+    /// What one message takes of a commit, in bytes.
+    pub part_bytes: usize,
+    /// How likely an append is not heard of again, whether it comes true, comes late, or never.
+    pub unheard: Chance,
 }
 
 /// A fault of a whole actor, node or broker.
@@ -107,10 +120,26 @@ pub enum Chaos {
     Rot,
     /// An actor hears nobody, and nobody hears it.
     Away,
+    /// A node stands still; others take over; then it goes on as if nothing had been.
+    Freeze,
+    /// A node and the others can't ask each other.
+    Apart,
+    /// A node does not reach the broker.
+    Offline,
+    /// A stream does not answer.
+    StreamAway,
+    /// Two nodes both hold a journal to be theirs, and try in turns.
+    Contend,
+    /// A journal moves as planned.
+    Move,
+    /// The broker loses the last few messages of a stream.
+    Rollback,
+    /// The broker loses all streams.
+    StreamsLost,
 }
 
 impl Chaos {
-    /// All of them.
+    /// Those of any deployment.
     pub const ALL: [Self; 12] = [
         Self::Crash,
         Self::Panic,
@@ -124,6 +153,17 @@ impl Chaos {
         Self::ClockJump,
         Self::Rot,
         Self::Away,
+    ];
+    /// Those that only a replicated one has.
+    pub const REPLICATED: [Self; 8] = [
+        Self::Freeze,
+        Self::Apart,
+        Self::Offline,
+        Self::StreamAway,
+        Self::Contend,
+        Self::Move,
+        Self::Rollback,
+        Self::StreamsLost,
     ];
 }
 
@@ -175,10 +215,11 @@ impl Plan {
         let chaos: Vec<Chaos> = chaos.collect();
         // Drawn apart, so that what a seed meant before there were operators is what it means without them.
         let orders = *Dice::new(seed, ORDERS).pick(&[0, 0, 2, 20]);
-        Self {
+        let mut plan = Self {
             seed,
             transfers,
             shards,
+            replicated: None,
             orders: Chance::percent(orders),
             managers: size(dice, 1, 3),
             nodes: size(dice, 1, 3),
@@ -205,6 +246,25 @@ impl Plan {
             faults,
             chaos_ms_max: if chaos.is_empty() { 0 } else { *dice.pick(&[50, 400, 2_000]) },
             chaos,
+        };
+        // Every other seed, and drawn apart, so that the rest of a seed means the same with it and without.
+        if seed % 2 == 1 {
+            plan.replicate(&mut Dice::new(seed, REPLICATED));
+        }
+        plan
+    }
+
+    /// The same with several nodes, and streams between them.
+    fn replicate(&mut self, dice: &mut Dice) {
+        self.nodes = size(dice, 2, 4);
+        let unheard = Chance::per_million(u32::try_from(*dice.pick(&[0, 5_000, 50_000])).unwrap_or(0));
+        self.replicated = Some(Replicated { part_bytes: *dice.pick(&[300, 2_000, 500_000]), unheard });
+        let share = Chance::percent(u32::try_from(*dice.pick(&[20, 50, 80])).unwrap_or(0));
+        // A row that can't be read is mended by a copy, not by the actor that finds it.
+        self.chaos.retain(|kind| *kind != Chaos::Rot);
+        self.chaos.extend(Chaos::REPLICATED.into_iter().filter(|_| dice.hits(share)));
+        if self.chaos_ms_max == 0 && !self.chaos.is_empty() {
+            self.chaos_ms_max = *dice.pick(&[50, 400, 2_000]);
         }
     }
 }
@@ -242,6 +302,9 @@ impl fmt::Display for Plan {
             self.batch_messages_max, self.turn_ms_max, self.frame_messages_max, self.room, self.manager, self.books
         )?;
         writeln!(f, "  full audits: {}; {:?}", self.full_audits, self.faults)?;
+        if let Some(replicated) = self.replicated {
+            writeln!(f, "  {replicated:?}")?;
+        }
         write!(f, "  every {} ms at most one of {:?}", self.chaos_ms_max, self.chaos)
     }
 }

@@ -4,6 +4,8 @@ use std::{cmp::Ordering, collections::BinaryHeap};
 
 use remit_actors::{frame::Frame, message::Address};
 
+use crate::cluster::Trouble;
+
 /// Something that is going to happen.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -33,6 +35,8 @@ pub(crate) enum Event {
     HealIn(usize),
     /// An actor that was away is back.
     Back(Address),
+    /// What was wrong with a node or a stream is over.
+    Over(Trouble),
 }
 
 struct Planned {

@@ -22,9 +22,9 @@ use remit_core::id::{AccountId, Seq, Time, TransferId};
 
 use crate::{
     checker::{Checked, Checker, violation},
+    drive::Drive,
     name,
     queue::Event,
-    slot::Drive,
     world::World,
 };
 
@@ -123,7 +123,7 @@ impl World {
         let Some(place) = self.place(source) else { return };
         let rows_max = usize::try_from(self.reading.dice.between(1, ROWS_MAX)).unwrap_or(1);
         let slot = &self.slots[place];
-        let rows = match &slot.drive {
+        let rows = match slot.drive() {
             Drive::Shard(disk) => disk.durable_run_above(source, above, rows_max),
             Drive::Manager(disk) => disk.durable_run_above(source, above, rows_max),
         };

@@ -38,6 +38,7 @@ impl World {
             }
         }
         self.checker.at_rest()?;
+        self.copies_at_rest()?;
         self.check_reading()
     }
 

@@ -13,7 +13,9 @@ use crate::{
     Counts,
     checker::{Checked, Checker},
     clients::{AUDITOR, Auditor, Client, Operator, Town, frames},
+    drive::Drive,
     network::{ACK_WAIT_MS, Broker, Link},
+    nodes::Nodes,
     plan::Plan,
     queue::{Event, Queue},
     reading::Reading,
@@ -23,6 +25,8 @@ use crate::{
 
 /// The throws of the world: latencies, and when actors take their turns.
 const PURPOSE: u64 = 2;
+/// The throws of takeovers.
+const LUCK: u64 = 7;
 /// The throws of the first node's frames; the others follow.
 const LINKS: u64 = 10;
 
@@ -32,6 +36,9 @@ pub(crate) struct World {
     pub(crate) town: Town,
     pub(crate) queue: Queue,
     pub(crate) slots: Vec<Slot>,
+    pub(crate) nodes: Nodes,
+    /// The throws of takeovers.
+    pub(crate) luck: Dice,
     /// One for each node, and the last one for all clients.
     pub(crate) links: Vec<Link>,
     pub(crate) broker: Broker,
@@ -62,7 +69,7 @@ impl World {
         let shards = town.genesis.shard_numbers().map(|no| (Address::Shard(no), format!("s{}", no.0)));
         let managers = town.genesis.partition_numbers().map(|no| (Address::Manager(no), format!("m{}", no.0)));
         let slots = shards.chain(managers).enumerate();
-        let slots = slots.map(|(place, (address, name))| Slot::new(address, place % nodes, &name)).collect();
+        let slots = slots.map(|(place, (address, name))| Slot::new(&plan, address, place, name)).collect();
         let faults = Switch::new(plan.faults);
         let links =
             (0..=nodes as u64).map(|node| Link::new(faults.clone(), Dice::new(plan.seed, LINKS + node))).collect();
@@ -71,6 +78,8 @@ impl World {
         Self {
             dice: Dice::new(plan.seed, PURPOSE),
             chaos: Dice::new(plan.seed, PURPOSE + 1),
+            nodes: Nodes::new(nodes),
+            luck: Dice::new(plan.seed, LUCK),
             town,
             queue: Queue::default(),
             slots,
@@ -105,6 +114,7 @@ impl World {
     /// One thing happens.
     pub(crate) fn happen(&mut self, event: Event) -> Checked {
         self.counts.events.events += 1;
+        self.nodes.tick(self.queue.now);
         match event {
             Event::Arrive(to, frame, number) => self.arrive(to, frame, number),
             Event::Turn(address, no) => self.turn(address, no, false),
@@ -128,6 +138,7 @@ impl World {
                 self.back(address);
                 Ok(())
             }
+            Event::Over(trouble) => self.over(trouble),
         }
     }
 
@@ -250,14 +261,15 @@ impl World {
     }
 
     /// Faults stop; what is down comes up; clients go on asking until they know.
-    pub(crate) fn calm_down(&mut self) {
+    pub(crate) fn calm_down(&mut self) -> Checked {
         self.is_calm = true;
         self.trace.tell(self.queue.now, format_args!("! faults stop"));
         self.faults.set(Faults::default());
         self.links.iter_mut().for_each(Link::heal);
         for place in 0..self.slots.len() {
-            self.slots[place].drive.call_off_crash();
+            self.slots[place].drives.iter().for_each(Drive::call_off_crash);
             self.plan_start(place);
         }
+        self.all_over()
     }
 }

@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 
 use remit_actors::faults::{Chance, Faults};
 use remit_core::protocol::Protocol;
-use remit_sim::{Campaign, Chaos, Counts, Plan, simulate};
+use remit_sim::{Campaign, Chaos, Counts, Plan, Replicated, simulate};
 
 const SEEDS: u64 = 12;
 const TRANSFERS: u64 = 200;
@@ -38,6 +38,7 @@ fn calm(plan: &mut Plan, protocol: Option<usize>) {
     (plan.chaos, plan.chaos_ms_max, plan.storm_ms) = (Vec::new(), 400, 5_000);
     (plan.legs_max, plan.accounts, plan.burst_max, plan.pause_ms_max) = (4, 3, 8, 50);
     (plan.whales, plan.broker, plan.manager.open_max, plan.room) = (false, true, 1_000, 100_000);
+    plan.replicated = plan.replicated.map(|replicated| Replicated { unheard: Chance::NEVER, ..replicated });
     if let Some(protocol) = protocol {
         plan.protocols = vec![Protocol::all().nth(protocol).unwrap()];
     } else {
@@ -197,4 +198,34 @@ fn also_a_client_library_that_submits_again_by_itself() {
         plan.faults.late_ms_max = 3_000;
     });
     assert!(counts.situations.repeated > 1_000, "{counts:?}");
+}
+
+/// A node of a replicated deployment stands still, others take its journals over, and it wakes up with all that it had in memory; or
+/// two nodes both hold a journal to be theirs, and try in turns. Nothing that a stale owner does may leave (R12, R13).
+#[test]
+fn also_stale_owners_on_other_nodes() {
+    let counts = hold(|plan| {
+        calm(plan, None);
+        plan.replicated = Some(Replicated { part_bytes: 300, unheard: Chance::percent(2) });
+        (plan.nodes, plan.chaos, plan.chaos_ms_max) = (3, vec![Chaos::Freeze, Chaos::Contend], 300);
+    });
+    assert!(counts.events.stale_turns > 100 && counts.events.moves > 100 && counts.events.rivals > 10, "{counts:?}");
+    assert_eq!(counts.events.fenced, counts.events.stale_turns);
+}
+
+/// A node, cut off from the others, claims a journal again and again, and nobody knows; the broker loses all streams; the others refill
+/// them from what they have, and go on. Then the files of the one tell of claims that are later than all that the others have, and
+/// nothing ever rested on: they were the newest of all, so that nobody could open the journal any more, or worse, took their history.
+/// Since then nobody appends a claim that he has not announced, and a lost stream waits for whoever announced last (R18).
+#[test]
+fn also_a_lost_stream_and_claims_that_nobody_knew_of() {
+    let counts = hold(|plan| {
+        calm(plan, None);
+        plan.replicated = Some(Replicated { part_bytes: 300, unheard: Chance::percent(5) });
+        plan.chaos =
+            vec![Chaos::StreamsLost, Chaos::Apart, Chaos::NodeCrash, Chaos::Freeze, Chaos::Rollback, Chaos::Move];
+        (plan.nodes, plan.chaos_ms_max, plan.storm_ms) = (3, 200, 15_000);
+        (plan.faults.commit_fails, plan.faults.commit_unheard) = (Chance::percent(2), Chance::percent(2));
+    });
+    assert!(counts.events.unwritten > 10_000 && counts.events.waits > 100 && counts.events.moves > 100, "{counts:?}");
 }

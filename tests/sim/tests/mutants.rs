@@ -48,6 +48,12 @@ fn table(mutant: Mutant) -> (&'static str, u64) {
         NoRetryAfterRecovery => ("R20", 20),
         PermitsNotReturned => ("R20", 20),
         ProjectionCountsTwice => ("reads", 5),
+        WritesOnAfterLease => ("R12", 60),
+        AppendsAnywhere => ("R12", 10),
+        RefusedIsStored => ("R14", 60),
+        NoPromises => ("R15", 300),
+        NoTail => ("R17", 20),
+        LastClaimantNotAwaited => ("R18", 300),
     }
 }
 
@@ -72,6 +78,14 @@ fn tune(mutant: Mutant) -> fn(&mut Plan) {
             plan.chaos = vec![Chaos::Rot, Chaos::CutIn];
             plan.chaos_ms_max = 100;
         },
+        WritesOnAfterLease | RefusedIsStored => |plan| {
+            plan.chaos = vec![Chaos::Freeze];
+            plan.chaos_ms_max = 400;
+        },
+        NoPromises | LastClaimantNotAwaited => |plan| {
+            plan.chaos = vec![Chaos::Freeze, Chaos::Rollback, Chaos::StreamsLost, Chaos::NodeCrash, Chaos::Move];
+            plan.chaos_ms_max = 200;
+        },
         _ => |_| (),
     }
 }
@@ -87,7 +101,11 @@ fn every_mutant_is_caught_and_nothing_else_is() {
     let said = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| ()));
     let mut missed = Vec::new();
+    let only = std::env::var("ONLY").ok();
     for mutant in Mutant::ALL {
+        if only.as_ref().is_some_and(|only| !only.contains(&format!("{mutant:?}"))) {
+            continue;
+        }
         let (rule, seeds) = table(mutant);
         plant(None);
         let clean = run(mutant, seeds.min(20));
@@ -108,11 +126,11 @@ fn every_mutant_is_caught_and_nothing_else_is() {
     assert!(missed.is_empty(), "{missed:#?}");
 }
 
-/// R14 to R19 are the cluster's, which is not there yet.
+/// R16 and R19, how a deployment begins and what a snapshot is worth, are not simulated.
 #[test]
 fn every_rule_has_a_mutant() {
     let rules: BTreeSet<&str> = Mutant::ALL.into_iter().map(|mutant| table(mutant).0).collect();
-    let expected = (1..=13).chain([20]).map(|no| format!("R{no}"));
+    let expected = (1..=15).chain([17, 18, 20]).map(|no| format!("R{no}"));
     let expected = expected.chain(["reads".to_owned()]).collect::<BTreeSet<_>>();
     assert_eq!(rules.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), expected);
 }

@@ -2,6 +2,7 @@
 
 use std::{thread, time::Duration};
 
+use async_nats::jetstream::consumer::{Consumer, pull::Config};
 use remit_actors::{
     bus::{Bus, Hops, NodeBus},
     message::{Ask, Class, Message, Question},
@@ -10,7 +11,8 @@ use remit_core::id::TransferId;
 use remit_tests::nats::NatsServer;
 
 use crate::stage::{
-    GATEWAY, MANAGER, PATIENCE, SHARD, attach, frame, jetstream, node, note, options, tickets, until, until_settled,
+    GATEWAY, MANAGER, PATIENCE, SHARD, SHARD_STREAM, attach, frame, jetstream, node, note, options, tap, tickets,
+    until, until_settled,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,6 +97,34 @@ async fn a_detached_actors_frames_go_to_whoever_attaches_next() {
     // What was on its way to the first at this moment waits for its time to be up, so it is sent again.
     let mut arrivals = attach(&after, SHARD);
     arrivals.resume(&before, SHARD, 1_000).await;
+}
+
+/// The first is cut off and does not know that its term is over: its pulls stand at the broker, and it acknowledges what it gets.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_takes_no_frame_away_from_the_one_in_the_next_term() {
+    let server = NatsServer::start();
+    let (before, after) =
+        (node(&server, options(Hops::JetStream)).await, node(&server, options(Hops::JetStream)).await);
+    let (inlet, mut at_first) = tap();
+    before.attach_term(SHARD, inlet, 7);
+    at_first.resume(&after, SHARD, 0).await;
+    let (inlet, mut at_second) = tap();
+    after.attach_term(SHARD, inlet, 8);
+    for ticket in 1_000..1_100 {
+        after.send(SHARD, frame(vec![note(ticket, 10)]));
+    }
+    for arrivals in [&mut at_first, &mut at_second] {
+        let mut got = vec![];
+        while got.len() < 100 {
+            got.extend(arrivals.tickets().await.into_iter().filter(|ticket| *ticket >= 1_000));
+        }
+        assert_eq!(got, (1_000..1_100).collect::<Vec<_>>(), "all of them, each once");
+    }
+    let context = jetstream(&server).await;
+    for consumer in ["s5-7", "s5-8"] {
+        let consumer: Consumer<Config> = context.get_consumer_from_stream(consumer, SHARD_STREAM).await.unwrap();
+        assert_eq!(consumer.cached_info().config.inactive_threshold, Duration::from_secs(60));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

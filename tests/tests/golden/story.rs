@@ -34,7 +34,14 @@ pub(crate) const PARKED: u64 = 110;
 pub(crate) fn genesis() -> Genesis {
     let shards = vec!["s0".into(), "s1".into()];
     let currencies = vec![(gold(), 3)];
-    Genesis { deployment: "golden".into(), id: *b"golden, format 3", shards, managers: 1, currencies }
+    Genesis {
+        deployment: "golden".into(),
+        id: *b"golden, format 3",
+        shards,
+        managers: 1,
+        currencies,
+        replicated: false,
+    }
 }
 
 fn gold() -> Currency {

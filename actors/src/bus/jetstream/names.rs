@@ -64,9 +64,10 @@ impl Names {
         format!("{}.frame.{}.{}.*", self.deployment, self.stream_of(address), Token(address))
     }
 
-    /// The durable consumer of this address, on its stream.
-    pub(in crate::bus) fn consumer(&self, address: Address) -> String {
-        Token(address).to_string()
+    /// The durable consumer of this address on its stream: one for all who run it in turn, or, with a term, its owner's own.
+    pub(in crate::bus) fn consumer(&self, address: Address, term: Option<u64>) -> String {
+        let token = Token(address);
+        term.map_or_else(|| token.to_string(), |term| format!("{token}-{term}"))
     }
 
     /// The stream of what is no frame.
@@ -123,7 +124,9 @@ mod tests {
             assert_eq!(names.stream(names.stream_of(address)), stream);
             assert_eq!(names.subject(address, Class::Do), subject);
             assert_eq!(names.subjects_of(address), subject.replace(".do", ".*"));
-            assert_eq!(names.consumer(address), consumer);
+            assert_eq!(names.consumer(address, None), consumer);
+            assert_eq!(names.consumer(address, Some(0)), format!("{consumer}-0"));
+            assert_eq!(names.consumer(address, Some(u64::MAX)), format!("{consumer}-18446744073709551615"));
         }
         assert_eq!(
             Class::ALL.map(|class| names.subject(Address::Gateway(0), class)),

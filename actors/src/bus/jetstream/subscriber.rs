@@ -5,6 +5,8 @@
 //! heartbeats is asked now and then whether it holds frames back.
 //!
 //! An actor has a durable consumer, which remembers what was acknowledged while the actor restarts or moves to another node.
+//! Where actors move without a word from those who had them, each owner has a consumer of its own, by the term of its ownership:
+//! one that was stopped or cut off, and its pulls that still stand at the broker, take nothing away from its successor.
 //! Each frame is acknowledged by itself, since an actor takes urgent ones first. A gateway has no memory, so its consumer
 //! has none either: it delivers each frame once. All of them remember in the broker's memory alone: in a file, the broker would
 //! write each one anew several times a second, a quarter of all that it does. A broker that restarts has the frames but no
@@ -54,6 +56,8 @@ use crate::{
 const BACKLOG: Duration = Duration::from_secs(10);
 /// The broker forgets a gateway's consumer after this time without a pull.
 const GATEWAY_GONE: Duration = Duration::from_secs(30);
+/// The broker forgets an owner's consumer after this time without a pull: its term may long be over.
+const OWNER_GONE: Duration = Duration::from_secs(60);
 /// How long one pull waits at the broker for frames; another is always sent before.
 const PULL_EXPIRES: Duration = Duration::from_secs(30);
 /// After so long without a frame the broker is asked whether it holds some back.
@@ -114,17 +118,22 @@ impl Subscriber {
         Self { client, names, streams, acknowledger, dead_letters, counters, options }
     }
 
-    /// Hands what comes for `address` to `inlet`, until the task is dropped.
-    pub(in crate::bus) fn subscribe(self: &Arc<Self>, address: Address, inlet: Arc<dyn Inlet>) -> Task {
-        Task::spawn(&self.options.runtime, self.clone().run(address, inlet))
+    /// Hands what comes for `address`, in this term if it has any, to `inlet`, until the task is dropped.
+    pub(in crate::bus) fn subscribe(
+        self: &Arc<Self>,
+        address: Address,
+        term: Option<u64>,
+        inlet: Arc<dyn Inlet>,
+    ) -> Task {
+        Task::spawn(&self.options.runtime, self.clone().run(address, term, inlet))
     }
 
-    async fn run(self: Arc<Self>, address: Address, inlet: Arc<dyn Inlet>) {
+    async fn run(self: Arc<Self>, address: Address, term: Option<u64>, inlet: Arc<dyn Inlet>) {
         let throttle = Throttle::new();
         let mut pause = PAUSE_FIRST;
         loop {
             let began = Instant::now();
-            let broken = AssertUnwindSafe(Box::pin(self.serve(address, &*inlet))).catch_unwind().await;
+            let broken = AssertUnwindSafe(Box::pin(self.serve(address, term, &*inlet))).catch_unwind().await;
             let broken = broken.unwrap_or_else(|_| Broken::Panicked);
             if let Some(suppressed) = throttle.pass(Instant::now()) {
                 let error: &dyn std::error::Error = &broken;
@@ -139,14 +148,14 @@ impl Subscriber {
     }
 
     /// Hands over frames until something fails.
-    async fn serve(&self, address: Address, inlet: &dyn Inlet) -> Broken {
+    async fn serve(&self, address: Address, term: Option<u64>, inlet: &dyn Inlet) -> Broken {
         let connection = Connection::of(&self.client);
-        let (consumer, mut frames) = match connection.unless_lost(Box::pin(self.open(address))).await {
+        let (consumer, mut frames) = match connection.unless_lost(Box::pin(self.open(address, term))).await {
             Some(Ok(opened)) => opened,
             Some(Err(broken)) => return broken,
             None => return Broken::Disconnected,
         };
-        debug!(?address, "subscribed");
+        debug!(?address, ?term, "subscribed");
         let broken = self.pump(address, inlet, &connection, &consumer, &mut frames).await;
         self.counters.add(Counter::Resubscribed, 1);
         broken
@@ -198,13 +207,13 @@ impl Subscriber {
         }
     }
 
-    async fn open(&self, address: Address) -> Result<(Consumer<Config>, Stream), Broken> {
+    async fn open(&self, address: Address, term: Option<u64>) -> Result<(Consumer<Config>, Stream), Broken> {
         let stream = self.streams.frames(self.names.stream_of(address)).await?;
         let consumer = match address {
             _ if is_forgetful(address) => stream.create_consumer(self.forgetful(address)).await?,
             _ => {
-                let wanted = self.durable(address);
-                let consumer = stream.get_or_create_consumer(&self.names.consumer(address), wanted.clone()).await?;
+                let (name, wanted) = (self.names.consumer(address, term), self.durable(address, term));
+                let consumer = stream.get_or_create_consumer(&name, wanted.clone()).await?;
                 match changed(&consumer.cached_info().config, &wanted) {
                     Some(config) => stream.update_consumer(config).await?,
                     None => consumer,
@@ -216,14 +225,16 @@ impl Subscriber {
         Ok((consumer, frames))
     }
 
-    fn durable(&self, address: Address) -> Config {
+    fn durable(&self, address: Address, term: Option<u64>) -> Config {
         Config {
-            durable_name: Some(self.names.consumer(address)),
+            durable_name: Some(self.names.consumer(address, term)),
             filter_subject: self.names.subjects_of(address),
             deliver_policy: recent(),
             ack_policy: AckPolicy::Explicit,
             ack_wait: self.options.ack_wait,
             max_ack_pending: i64::try_from(self.options.ack_pending_max).unwrap_or(i64::MAX),
+            // 0: never.
+            inactive_threshold: term.map_or(Duration::ZERO, |_| OWNER_GONE),
             memory_storage: true,
             ..Config::default()
         }

@@ -25,10 +25,11 @@ pub use self::tables::Memory;
 use self::tables::Work;
 use super::{
     Error,
-    journal::{Hash, found},
+    journal::{Hash, found, recognise},
     key::Key,
     line,
-    row::{AccountRecord, JournalEntry, Row},
+    replica::Promised,
+    row::{AccountRecord, Common, JournalEntry, Row},
 };
 use crate::{
     genesis::Genesis,
@@ -187,6 +188,22 @@ impl<E: JournalEntry> Disk<E> {
         held.rows.iter().enumerate().skip(from).map(|(place, row)| row.row(seq_after(place))).collect()
     }
 
+    /// The durable commits above a position, each with its link.
+    #[must_use]
+    pub fn durable_links_above(&self, seq: Seq) -> Vec<(Seq, Hash)> {
+        let sides = self.sides.lock();
+        let held = sides.durable.as_deref().unwrap_or(&sides.live);
+        held.links.range(seq.next()..).map(|(seq, link)| (*seq, *link)).collect()
+    }
+
+    /// The last durable commit that ends at a position or before it.
+    #[must_use]
+    pub fn durable_linked_up_to(&self, seq: Seq) -> Linked {
+        let sides = self.sides.lock();
+        let held = sides.durable.as_deref().unwrap_or(&sides.live);
+        held.links.range(..=seq).next_back().map(linked).unwrap_or_default()
+    }
+
     /// A run of durable rows above a position, of about so many: what a file's tail would give, a commit in each chunk. `None` if
     /// there are none.
     #[must_use]
@@ -194,7 +211,7 @@ impl<E: JournalEntry> Disk<E> {
         let sides = self.sides.lock();
         let held = sides.durable.as_deref().unwrap_or(&sides.live);
         let before = held.links.range(..=seq).next_back();
-        let before = before.map_or_else(Linked::default, |(seq, link)| Linked { seq: *seq, link: *link });
+        let before = before.map(linked).unwrap_or_default();
         let (mut chunks, mut last) = (Vec::new(), before.seq);
         for (end, link) in held.links.range(seq.next()..) {
             if last.0 - before.seq.0 >= rows_max as u64 {
@@ -227,15 +244,56 @@ impl<E: JournalEntry> Disk<E> {
     /// # Errors
     /// It belongs to another deployment.
     pub fn open(&self, genesis: &Genesis, now: Time) -> Result<Memory<E>, Error> {
-        self.sides.lock().live.rows.iter_mut().for_each(|row| row.read = None);
-        let mut memory = Memory::new(self.clone());
-        found(&mut memory, &format!("{genesis} database={}", self.name), true, now)?;
+        let (mut memory, facts) = self.tables(genesis);
+        found(&mut memory, &facts, true, now)?;
         Ok(memory)
+    }
+
+    /// Opens it without making the first row, which comes from the stream that it follows.
+    ///
+    /// # Errors
+    /// It belongs to another deployment.
+    pub fn open_copy(&self, genesis: &Genesis) -> Result<Memory<E>, Error> {
+        let (mut memory, facts) = self.tables(genesis);
+        recognise(&mut memory, &facts)?;
+        Ok(memory)
+    }
+
+    fn tables(&self, genesis: &Genesis) -> (Memory<E>, String) {
+        self.sides.lock().live.rows.iter_mut().for_each(|row| row.read = None);
+        let facts = format!("{genesis} database={}", self.name);
+        (Memory::new(self.clone(), facts.clone()), facts)
+    }
+
+    /// Has the database refuse all epochs below this one, unless it refuses more already (R15).
+    ///
+    /// # Errors
+    /// It crashed; or a row can't be read.
+    pub fn promise(&self, epoch: Epoch) -> Result<Promised, Error> {
+        if self.epoch() < epoch {
+            self.write(Work::of_epoch(epoch))?;
+        }
+        let mut sides = self.sides.lock();
+        // What it says that it has must not go with the power.
+        if !planted!(CommitNotFlushed) {
+            sides.durable = None;
+        }
+        let Held { epoch, rows, links, .. } = &sides.live;
+        let mut claimed = Epoch(0);
+        for (place, row) in rows.iter().enumerate().rev() {
+            if let Some(Common::Claimed(epoch, _)) = row.row(seq_after(place))?.entry.common() {
+                claimed = *epoch;
+                break;
+            }
+        }
+        let linked = links.last_key_value().map(linked).unwrap_or_default();
+        Ok(Promised { epoch: *epoch, claimed, linked })
     }
 
     /// Writes a transaction, and flushes it.
     fn write(&self, work: Work<E>) -> Result<(), Error> {
         let mut sides = self.sides.lock();
+        work.may_be_written(&sides.live)?;
         let crash = match &mut sides.crash {
             None => None,
             _ if work.is_empty() => None,
@@ -262,6 +320,10 @@ impl<E: JournalEntry> Disk<E> {
         }
         if crash.is_some() { Err(Error::Crashed) } else { Ok(()) }
     }
+}
+
+fn linked((seq, link): (&Seq, &Hash)) -> Linked {
+    Linked { seq: *seq, link: *link }
 }
 
 /// Where a row is among the rows.

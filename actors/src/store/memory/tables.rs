@@ -19,7 +19,7 @@ use super::{Disk, Held, Stored, seq_after};
 use crate::store::{
     Error,
     books::{Flush, Newest, ShardTables},
-    journal::{Appended, Below, Claim, Hash, Head, Journal, corrupt},
+    journal::{Appended, Below, Claim, Hash, Head, Journal, corrupt, is_of},
     key::Key,
     register::TransferTables,
     row::{AccountRecord, Common, JournalEntry, Row, ShardEntry, TransferEntry},
@@ -29,6 +29,8 @@ use crate::store::{
 #[derive(Debug)]
 pub struct Memory<E> {
     disk: Disk<E>,
+    /// What its first row must say.
+    facts: String,
     /// The open transaction.
     work: Work<E>,
 }
@@ -36,6 +38,8 @@ pub struct Memory<E> {
 /// A transaction.
 #[derive(Debug)]
 pub(super) struct Work<E> {
+    /// The epoch and the position that it was begun at; a promise has none.
+    begun: Option<(Epoch, Seq)>,
     rows: Vec<Stored<E>>,
     keys: BTreeMap<Key, Seq>,
     links: Vec<(Seq, Hash)>,
@@ -55,13 +59,27 @@ struct Tables {
 
 impl<E> Default for Work<E> {
     fn default() -> Self {
-        Self { rows: Vec::new(), keys: BTreeMap::new(), links: Vec::new(), epoch: None, tables: None }
+        Self { begun: None, rows: Vec::new(), keys: BTreeMap::new(), links: Vec::new(), epoch: None, tables: None }
     }
 }
 
 impl<E> Work<E> {
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.epoch.is_none()
+    }
+
+    /// A transaction that takes a newer epoch, and nothing else.
+    pub(super) fn of_epoch(epoch: Epoch) -> Self {
+        Self { epoch: Some(epoch), ..Self::default() }
+    }
+
+    /// Whether what it was begun at is still the newest (R12). In a file nobody else writes meanwhile; here he who does comes first.
+    pub(super) fn may_be_written(&self, held: &Held<E>) -> Result<(), Error> {
+        let stored = (held.epoch, held.last());
+        match self.begun {
+            Some(own) if own != stored && !planted!(EpochCheckedOutside) => Err(Error::Fenced { own, stored }),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn write(self, held: &mut Held<E>) {
@@ -80,8 +98,8 @@ impl<E> Work<E> {
 }
 
 impl<E: JournalEntry> Memory<E> {
-    pub(super) fn new(disk: Disk<E>) -> Self {
-        Self { disk, work: Work::default() }
+    pub(super) fn new(disk: Disk<E>, facts: String) -> Self {
+        Self { disk, facts, work: Work::default() }
     }
 
     fn live<R>(&self, look: impl FnOnce(&Held<E>) -> R) -> R {
@@ -133,15 +151,14 @@ impl<E: JournalEntry> Journal for Memory<E> {
     }
 
     fn begin(&mut self, epoch: Epoch, seq: Seq) -> Result<(), Error> {
-        let stored = self.live(|held| (held.epoch, held.last()));
-        if stored != (epoch, seq) && !planted!(EpochCheckedOutside) {
-            return Err(Error::Fenced { own: (epoch, seq), stored });
-        }
-        self.work = Work::default();
-        Ok(())
+        self.work = Work { begun: Some((epoch, seq)), ..Work::default() };
+        self.live(|held| self.work.may_be_written(held))
     }
 
     fn append(&mut self, row: &Row<E>) -> Result<Appended, Error> {
+        if row.seq == Seq(1) {
+            is_of(&row.entry, &self.facts)?;
+        }
         if let Some(key) = row.entry.key(row.seq) {
             let is_known = self.live(|held| held.keys.contains_key(&key)) && !planted!(UniqueIndexMissing);
             if is_known || self.work.keys.contains_key(&key) {

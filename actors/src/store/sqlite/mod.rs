@@ -11,24 +11,25 @@ pub(crate) mod bulk;
 mod cells;
 mod chunks;
 mod keys;
+mod promise;
 mod shard_tables;
 mod tail;
 mod transfer_tables;
 
-use std::{fs, ops::RangeInclusive, path::Path, sync::Arc};
+use std::{fs, ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
 
 use remit_core::id::{Epoch, Seq, Time};
 use rusqlite::{Connection, OptionalExtension};
 
-pub use self::tail::Tail;
 use self::{chunks::Chunks, keys::Keys};
+pub use self::{promise::promise, tail::Tail};
 use super::{
     Error,
-    journal::{Appended, Below, Claim, Hash, Head, Journal, corrupt, found},
+    journal::{Appended, Below, Claim, Hash, Head, Journal, corrupt, found, is_of, recognise},
     key::Key,
     row::{Common, JournalEntry, Row},
 };
-use crate::genesis::Genesis;
+use crate::{genesis::Genesis, message::Linked};
 
 /// The version of the file's format; a file of another one is refused.
 pub const FORMAT: u32 = 3;
@@ -49,6 +50,8 @@ pub trait Record: JournalEntry {
 /// A database file.
 pub struct Sqlite<E> {
     connection: Connection,
+    /// What its first row must say.
+    facts: String,
     chunks: Chunks,
     keys: Keys,
     /// The rows of the open transaction, which are not in the file before its link is.
@@ -61,15 +64,32 @@ impl<E: Record> Sqlite<E> {
     /// # Errors
     /// It is missing and may not be made, belongs to another deployment, has another format, or SQLite failed.
     pub fn open(path: &Path, genesis: &Genesis, create: bool, now: Time) -> Result<Self, Error> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)
-                .map_err(|source| Error::Folder { path: folder.display().to_string(), source })?;
-        }
+        make_folder(path)?;
         if !create && !path.exists() {
             return Err(Error::Foreign { what: format!("{} is missing", path.display()) });
         }
+        let mut file = Self::connect(path, genesis)?;
+        let facts = file.facts.clone();
+        found(&mut file, &facts, create, now)?;
+        Ok(file)
+    }
+
+    /// Opens a file, or makes it without any row: the first one comes from the stream that it follows.
+    ///
+    /// # Errors
+    /// It belongs to another deployment, has another format, or SQLite failed.
+    pub fn open_copy(path: &Path, genesis: &Genesis) -> Result<Self, Error> {
+        make_folder(path)?;
+        let mut file = Self::connect(path, genesis)?;
+        let facts = file.facts.clone();
+        recognise(&mut file, &facts)?;
+        Ok(file)
+    }
+
+    /// A file with its tables, which are made if there is nothing yet.
+    fn connect(path: &Path, genesis: &Genesis) -> Result<Self, Error> {
         let connection = Connection::open(path)?;
-        connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+        connection.busy_timeout(Duration::from_millis(BUSY_MS))?;
         let is_new = Self::is_new(&connection, path)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
@@ -81,11 +101,10 @@ impl<E: Record> Sqlite<E> {
         if is_new {
             Self::create(&connection)?;
         }
-        let mut file = Self { connection, chunks: Chunks::default(), keys: Keys::default(), staged: Vec::new() };
         // Which of the deployment's databases it is, too: a file under another's name would be another's money.
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        found(&mut file, &format!("{genesis} database={name}"), create, now)?;
-        Ok(file)
+        let facts = format!("{genesis} database={name}");
+        Ok(Self { connection, facts, chunks: Chunks::default(), keys: Keys::default(), staged: Vec::new() })
     }
 
     /// Brings all that stands in the write-ahead log into the file, flushed, and empties the log.
@@ -229,22 +248,8 @@ impl<E: Record> Journal for Sqlite<E> {
     type Entry = E;
 
     fn head(&mut self) -> Result<Head, Error> {
-        let epoch: Option<i64> = self
-            .connection
-            .prepare_cached("SELECT value FROM meta WHERE key = 'epoch'")?
-            .query_row([], |row| row.get(0))
-            .optional()?;
-        let epoch = Epoch(unsigned(epoch.ok_or_else(|| corrupt("it does not say who may write"))?)?);
-        let last: Option<(i64, Option<Hash>)> = self
-            .connection
-            .prepare_cached("SELECT last, link FROM chunk ORDER BY last DESC LIMIT 1")?
-            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        match last {
-            None => Ok(Head { epoch, ..Head::default() }),
-            Some((seq, Some(hash))) => Ok(Head { epoch, seq: Seq(unsigned(seq)?), hash }),
-            Some((seq, None)) => Err(corrupt(format!("the last row, {seq}, has no link of the hash chain"))),
-        }
+        let Linked { seq, link: hash } = linked_of(&self.connection)?;
+        Ok(Head { epoch: epoch_of(&self.connection)?, seq, hash })
     }
 
     fn begin(&mut self, epoch: Epoch, seq: Seq) -> Result<(), Error> {
@@ -265,6 +270,9 @@ impl<E: Record> Journal for Sqlite<E> {
     }
 
     fn append(&mut self, row: &Row<E>) -> Result<Appended, Error> {
+        if row.seq == Seq(1) {
+            is_of(&row.entry, &self.facts)?;
+        }
         if let Some(key) = row.entry.key(row.seq)
             && !self.keys.note(&self.connection, key, row.seq)?
         {
@@ -289,8 +297,7 @@ impl<E: Record> Journal for Sqlite<E> {
     }
 
     fn set_epoch(&mut self, epoch: Epoch) -> Result<(), Error> {
-        self.connection.prepare_cached("UPDATE meta SET value = ? WHERE key = 'epoch'")?.execute([signed(epoch.0)?])?;
-        Ok(())
+        write_epoch(&self.connection, epoch)
     }
 
     fn commit(&mut self) -> Result<(), Error> {
@@ -339,24 +346,26 @@ impl<E: Record> Journal for Sqlite<E> {
         if before > 0 {
             return Err(corrupt("there are rows before the first one"));
         }
-        let flushed = self.flushed_seq()?;
+        let (flushed, epoch) = (self.flushed_seq()?, self.head()?.epoch);
         let claims = self.claims()?;
-        if claims.len() as u64 != self.head()?.epoch.0 {
-            return Err(corrupt("there are more or fewer claims than epochs"));
+        // A promise is newer than the last claim (R15), and the epochs of those that were never used are left out.
+        if claims.last().is_some_and(|last| last.epoch > epoch) || !claims.is_sorted_by(|a, b| a.seq < b.seq) {
+            return Err(corrupt("its claims are not in the order of their epochs"));
         }
-        for claim in claims {
+        for claim in &claims {
             let row = self.at(claim.seq)?.map(|row| row.entry);
             let said = row.as_ref().and_then(E::common);
             if said != Some(&Common::Claimed(claim.epoch, Arc::clone(&claim.node))) {
                 return Err(corrupt(format!("row {} does not claim the epoch {}", claim.seq.0, claim.epoch.0)));
             }
         }
-        let (mut at, mut found) = (Seq(0), 0);
+        let (mut at, mut found, mut claimed) = (Seq(0), 0, 0);
         let mut seq_of = self.connection.prepare("SELECT seq FROM key WHERE key = ?")?;
-        while at < flushed {
+        loop {
             let rows = Chunks::above::<E>(&self.connection, at, PAGE)?;
             let Some(last) = rows.last() else { break };
             at = last.seq;
+            claimed += rows.iter().filter(|row| matches!(row.entry.common(), Some(Common::Claimed(..)))).count();
             for row in rows.into_iter().filter(|row| row.seq <= flushed) {
                 let Some(key) = row.entry.key(row.seq) else { continue };
                 let stored: Option<i64> = seq_of.query_row([&*key.bytes()], |row| row.get(0)).optional()?;
@@ -366,8 +375,50 @@ impl<E: Record> Journal for Sqlite<E> {
                 found += 1;
             }
         }
+        if claimed != claims.len() {
+            return Err(corrupt("there are more or fewer claims than rows that say so"));
+        }
         if Keys::written(&self.connection)? == found { Ok(()) } else { Err(corrupt("there are keys of no row")) }
     }
+}
+
+fn make_folder(path: &Path) -> Result<(), Error> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    fs::create_dir_all(folder).map_err(|source| Error::Folder { path: folder.display().to_string(), source })
+}
+
+/// Whether a file is ours, in the format that this version knows.
+fn is_known(connection: &Connection) -> Result<bool, Error> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    Ok((pragma("application_id")?, pragma("user_version")?) == (APPLICATION_ID, i64::from(FORMAT)))
+}
+
+/// The epoch below which nobody may write.
+fn epoch_of(connection: &Connection) -> Result<Epoch, Error> {
+    let epoch: Option<i64> = connection
+        .prepare_cached("SELECT value FROM meta WHERE key = 'epoch'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(Epoch(unsigned(epoch.ok_or_else(|| corrupt("it does not say who may write"))?)?))
+}
+
+/// The last commit; one at position 0 where there is none.
+fn linked_of(connection: &Connection) -> Result<Linked, Error> {
+    let last: Option<(i64, Option<Hash>)> = connection
+        .prepare_cached("SELECT last, link FROM chunk ORDER BY last DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match last {
+        None => Ok(Linked::default()),
+        Some((seq, Some(link))) => Ok(Linked { seq: Seq(unsigned(seq)?), link }),
+        Some((seq, None)) => Err(corrupt(format!("the last row, {seq}, has no link of the hash chain"))),
+    }
+}
+
+/// Within the transaction: refuses all epochs below this one.
+fn write_epoch(connection: &Connection, epoch: Epoch) -> Result<(), Error> {
+    connection.prepare_cached("UPDATE meta SET value = ? WHERE key = 'epoch'")?.execute([signed(epoch.0)?])?;
+    Ok(())
 }
 
 /// Within the transaction: ends a bulk write, which stands for this position.

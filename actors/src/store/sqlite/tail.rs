@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use remit_core::id::Seq;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{APPLICATION_ID, FORMAT, position, unsigned};
+use super::{FORMAT, is_known, position, unsigned};
 use crate::{
     message::{Address, Chunk, Linked, Rows},
     store::{Error, journal::Hash},
@@ -32,9 +32,7 @@ impl Tail {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(std::time::Duration::from_millis(super::BUSY_MS))?;
-        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let (format, application) = (pragma("user_version")?, pragma("application_id")?);
-        if (application, format) != (APPLICATION_ID, i64::from(FORMAT)) {
+        if !is_known(&connection)? {
             let what = format!("{} is no journal of format {FORMAT}", path.display());
             return Err(Error::Foreign { what });
         }
@@ -86,6 +84,24 @@ impl Tail {
         let Some(last) = chunks.last().map(|chunk| chunk.last) else { return Ok(None) };
         let before = self.linked_below(first)?;
         Ok(Some(Rows { source: self.source, first, last, before, chunks, head: last, complete: None }))
+    }
+
+    /// The same, and no more than whole commits: one at least, however large it is.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn commits_above(&self, seq: Seq, bytes_max: usize) -> Result<Option<Rows>, Error> {
+        let mut bytes_max = bytes_max;
+        while let Some(mut rows) = self.rows_above(seq, bytes_max)? {
+            if let Some(end) = rows.chunks.iter().rposition(|chunk| chunk.link.is_some()) {
+                rows.chunks.truncate(end + 1);
+                rows.last = rows.linked().seq;
+                rows.head = rows.last;
+                return Ok(Some(rows));
+            }
+            bytes_max = bytes_max.saturating_mul(2);
+        }
+        Ok(None)
     }
 
     /// The link of the commit that ends with a row; `None` if none does.

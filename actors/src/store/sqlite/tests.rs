@@ -26,7 +26,14 @@ use crate::{
 const NOW: Time = Time(1_000);
 
 fn genesis() -> Genesis {
-    Genesis { deployment: "test".into(), id: [7; 16], shards: vec!["s0".into()], managers: 1, currencies: vec![] }
+    Genesis {
+        deployment: "test".into(),
+        id: [7; 16],
+        shards: vec!["s0".into()],
+        managers: 1,
+        currencies: vec![],
+        replicated: false,
+    }
 }
 
 fn open<E: Record>(folder: &tempfile::TempDir) -> Sqlite<E> {

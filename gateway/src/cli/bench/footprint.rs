@@ -1,7 +1,7 @@
 //! What a load costs the machine, as the kernel counts it: processor time, bytes written, flushes, memory.
 //!
-//! The node and the load generator are this process, the private broker its child. Of a broker elsewhere nothing is known, and of
-//! what the kernel does not tell nothing is said.
+//! The load generator is this process, and mostly the node is too; the private broker is its child, and so is each of several nodes. Of
+//! a broker elsewhere nothing is known, and of what the kernel does not tell nothing is said.
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
@@ -10,27 +10,37 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path, time::Duration};
 pub(super) struct Footprint {
     /// Of all processors together.
     pub(super) cpu: Option<Duration>,
+    /// Of which this process.
+    pub(super) own_cpu: Option<Duration>,
+    /// Of which the broker.
+    pub(super) broker_cpu: Option<Duration>,
     /// Bytes that were sent to disks.
     pub(super) disk_bytes: Option<u64>,
     /// Flushes of the disk under the data folder, whoever asked for them; where the kernel counts none, as of many virtual disks,
     /// the durable commits.
     pub(super) flushes: Option<u64>,
-    /// Commits of all databases of this process that wrote something.
+    /// Commits of all databases that wrote something; of several nodes, all that were replicated.
     commits: Option<u64>,
     /// The most memory that they had, each at its own time, in bytes.
     pub(super) peak_memory_bytes: Option<u64>,
 }
 
 impl Footprint {
-    /// Of this process and its broker, whose databases are in this folder and have committed so often.
-    pub(super) fn now(broker: Option<u32>, data: &Path, commits: u64) -> Self {
-        let processes = || [Some("self".to_owned()), broker.map(|pid| pid.to_string())].into_iter().flatten();
-        let sum = |of: fn(&str) -> Option<u64>| processes().map(|process| of(&process)).sum::<Option<u64>>();
+    /// Of this process, its broker, and its nodes that are processes of their own. Their databases are in this folder, and have
+    /// committed so often.
+    pub(super) fn now(broker: Option<u32>, nodes: &[u32], data: &Path, commits: Option<u64>) -> Self {
+        const OWN: &str = "self";
+        let broker = broker.map(|pid| pid.to_string());
+        let nodes = nodes.iter().map(u32::to_string);
+        let all: Vec<String> = [OWN.to_owned()].into_iter().chain(broker.clone()).chain(nodes).collect();
+        let sum = |of: fn(&str) -> Option<u64>| all.iter().map(|process| of(process)).sum::<Option<u64>>();
         Self {
             cpu: sum(cpu_ms).map(Duration::from_millis),
+            own_cpu: cpu_ms(OWN).map(Duration::from_millis),
+            broker_cpu: broker.and_then(|broker| cpu_ms(&broker)).map(Duration::from_millis),
             disk_bytes: sum(|process| field(process, "io", "write_bytes:")),
             flushes: flushes(data),
-            commits: Some(commits),
+            commits,
             peak_memory_bytes: sum(|process| field(process, "status", "VmHWM:")).map(|kib| kib * 1_024),
         }
     }
@@ -38,9 +48,12 @@ impl Footprint {
     /// What was used since an earlier moment; memory as it is.
     pub(super) fn since(self, before: Self) -> Self {
         let less = |now: Option<u64>, before: Option<u64>| Some(now?.saturating_sub(before?));
+        let spent = |now: Option<Duration>, before: Option<Duration>| Some(now?.saturating_sub(before?));
         let commits = less(self.commits, before.commits);
         Self {
-            cpu: self.cpu.zip(before.cpu).map(|(now, before)| now.saturating_sub(before)),
+            cpu: spent(self.cpu, before.cpu),
+            own_cpu: spent(self.own_cpu, before.own_cpu),
+            broker_cpu: spent(self.broker_cpu, before.broker_cpu),
             disk_bytes: less(self.disk_bytes, before.disk_bytes),
             flushes: less(self.flushes, before.flushes).filter(|flushes| *flushes > 0).or(commits),
             commits,
@@ -89,23 +102,27 @@ mod tests {
     #[test]
     fn what_this_process_uses_is_counted() {
         let folder = tempfile::tempdir().unwrap();
-        let before = Footprint::now(None, folder.path(), 0);
+        let now = || Footprint::now(None, &[], folder.path(), None);
+        let before = now();
         let (began, mut spun) = (Instant::now(), 0_u64);
         let used = loop {
             spun = std::hint::black_box(spun + 1);
-            let used = Footprint::now(None, folder.path(), 0).since(before);
+            let used = now().since(before);
             if used.cpu >= Some(Duration::from_millis(30)) {
                 break used;
             }
             assert!(began.elapsed() < Duration::from_secs(30), "{used:?}");
         };
         assert!(used.peak_memory_bytes > Some(1 << 20), "{used:?}");
+        assert_eq!((used.own_cpu, used.broker_cpu), (used.cpu, None), "there is no other process");
     }
 
     #[test]
     fn of_a_process_that_is_not_there_nothing_is_known() {
-        let footprint = Footprint::now(Some(u32::MAX), Path::new("/nowhere"), 0);
-        assert_eq!((footprint.cpu, footprint.disk_bytes, footprint.flushes), (None, None, None));
+        for (broker, nodes) in [(Some(u32::MAX), vec![]), (None, vec![u32::MAX])] {
+            let footprint = Footprint::now(broker, &nodes, Path::new("/nowhere"), Some(0));
+            assert_eq!((footprint.cpu, footprint.disk_bytes, footprint.flushes), (None, None, None));
+        }
     }
 
     #[test]

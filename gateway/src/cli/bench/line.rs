@@ -1,11 +1,13 @@
 //! One protocol's figures: as a line for programs, and as a row of the table for people.
 
+use std::time::Duration;
+
 use comfy_table::Cell;
 use remit_core::protocol::Protocol;
 use remit_load::Report;
 use serde::Serialize;
 
-use super::footprint::Footprint;
+use super::subject::Used;
 use crate::cli::render::{self, as_f64, count, hundredths};
 
 /// What was measured, and how it was run.
@@ -29,6 +31,23 @@ pub(super) struct Line {
     pub(super) audit_ok: bool,
     #[serde(flatten)]
     options: Options,
+    /// Of several nodes.
+    #[serde(flatten)]
+    shared: Option<Shared>,
+}
+
+/// What several nodes are, and what of the costs is whose; of each transfer.
+#[derive(Clone, Debug, Serialize)]
+struct Shared {
+    nodes: u16,
+    /// The streams that frames between actors are spread over.
+    frame_streams: u16,
+    load_cpu_us_per_transfer: Option<f64>,
+    broker_cpu_us_per_transfer: Option<f64>,
+    /// Messages of ledger streams.
+    appends_per_transfer: Option<f64>,
+    /// Messages of the streams of frames.
+    frames_per_transfer: Option<f64>,
 }
 
 /// How it was run.
@@ -43,15 +62,31 @@ pub(super) struct Options {
     pub(super) seconds: u64,
     pub(super) skew: String,
     pub(super) cross_shard: Option<u64>,
+    /// How many nodes, each a process of its own, and over how many streams their frames go.
+    #[serde(skip)]
+    pub(super) nodes: Option<(u16, u16)>,
     /// `None`: the deployment was there, and has its own way.
     pub(super) hops: Option<String>,
+    /// As `hops`.
+    pub(super) commit: Option<String>,
 }
 
 impl Line {
     /// The machine's share is divided by all transfers that were submitted, those of the warm-up too: all of them cost something.
-    pub(super) fn new(protocol: Protocol, report: Report, used: Footprint, audit_ok: bool, options: Options) -> Self {
+    pub(super) fn new(protocol: Protocol, report: Report, used: Used, audit_ok: bool, options: Options) -> Self {
+        let Used { footprint: used, traffic } = used;
         let submitted = report.submitted.max(1);
         let each = |total: u64| as_f64(total) / as_f64(submitted);
+        let fine = |total: u64| (each(total) * 1e6).round() / 1e6;
+        let us = |cpu: Option<Duration>| cpu.map(|cpu| hundredths(cpu.as_secs_f64() * 1e6 / as_f64(submitted)));
+        let shared = options.nodes.map(|(nodes, frame_streams)| Shared {
+            nodes,
+            frame_streams,
+            load_cpu_us_per_transfer: us(used.own_cpu),
+            broker_cpu_us_per_transfer: us(used.broker_cpu),
+            appends_per_transfer: traffic.map(|traffic| fine(traffic.appends)),
+            frames_per_transfer: traffic.map(|traffic| fine(traffic.frames)),
+        });
         Self {
             protocol,
             transfers_per_s: hundredths(report.transfers_per_s),
@@ -63,12 +98,13 @@ impl Line {
             rejected: report.rejected,
             compensated: report.compensated,
             unknown: report.unknown,
-            cpu_us_per_transfer: used.cpu.map(|cpu| hundredths(cpu.as_secs_f64() * 1e6 / as_f64(submitted))),
+            cpu_us_per_transfer: us(used.cpu),
             disk_bytes_per_transfer: used.disk_bytes.map(|bytes| hundredths(each(bytes))),
-            flushes_per_transfer: used.flushes.map(|flushes| (each(flushes) * 1e6).round() / 1e6),
+            flushes_per_transfer: used.flushes.map(fine),
             peak_memory_bytes: used.peak_memory_bytes,
             audit_ok,
             options,
+            shared,
         }
     }
 }
@@ -91,7 +127,6 @@ pub(super) fn table(lines: &[Line]) -> String {
         "memory MiB>",
         "audit",
     ]);
-    let maybe = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |number| format!("{number}"));
     for line in lines {
         let audit = if line.audit_ok { render::good("exact") } else { render::bad("NOT exact") };
         let memory = line.peak_memory_bytes.map_or_else(|| "-".to_owned(), |bytes| count(bytes >> 20));
@@ -112,5 +147,29 @@ pub(super) fn table(lines: &[Line]) -> String {
             audit,
         ]);
     }
-    format!("{}\n(CPU, disk and flushes for each transfer, load generator and broker included)", render::text(&table))
+    let mut text = render::text(&table);
+    text.push_str("\n(CPU, disk and flushes for each transfer, load generator and broker included)");
+    for line in lines {
+        text.extend(line.shared.iter().map(|shared| format!("\n({}: {})", line.protocol, shared.sentence())));
+    }
+    text
+}
+
+fn maybe(number: Option<f64>) -> String {
+    number.map_or_else(|| "-".to_owned(), |number| format!("{number}"))
+}
+
+impl Shared {
+    /// For a person.
+    fn sentence(&self) -> String {
+        let Self { nodes, frame_streams, .. } = self;
+        format!(
+            "{nodes} nodes; frames over {frame_streams} streams; for each transfer {} frames, {} appends to ledger streams, CPU us {} of the \
+             broker's and {} of the load generator's",
+            maybe(self.frames_per_transfer),
+            maybe(self.appends_per_transfer),
+            maybe(self.broker_cpu_us_per_transfer),
+            maybe(self.load_cpu_us_per_transfer),
+        )
+    }
 }

@@ -53,6 +53,7 @@ struct Options {
     clients: u64,
     batch: u64,
     hops: String,
+    commit: String,
     seed: u64,
 }
 
@@ -94,6 +95,7 @@ impl Line {
                 clients: args.clients,
                 batch: args.batch,
                 hops: args.node.hops.clone(),
+                commit: args.node.commit().to_owned(),
                 seed: args.seed,
             },
         }

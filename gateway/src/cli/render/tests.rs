@@ -4,6 +4,7 @@ use remit_api::{
     account::{Account, Statement},
     audit::Audit,
     deployment::Deployment,
+    node,
     projection::Projection,
     shard::List,
     supervision,
@@ -235,7 +236,44 @@ shard  role     node    state       epoch  store   queue  restarts
 s0     shard    node-1  up              3  sqlite      0         0
 m0     manager  node-1  restarting     12  sqlite  1,234         2
 ";
-    assert_eq!(plain(&super::shard::list(&list)), expected);
+    assert_eq!(plain(&super::shard::list(&list.shards)), expected);
+}
+
+#[test]
+fn shards_that_nobody_serves_and_what_was_refused() {
+    let list: List = read(
+        r#"{"shards":[
+        {"id":"s0","role":"shard","node":"node-2","epoch":7,"state":"up","store":"sqlite","queue_depth":0,"restarts":0,
+         "refused":1024},
+        {"id":"s1","role":"shard","node":"","epoch":2,"state":"nowhere","store":"sqlite","queue_depth":0,"restarts":0,
+         "refused":0}]}"#,
+    );
+    let expected = "
+shard  role   node    state    epoch  store   queue  restarts  refused
+s0     shard  node-2  up           7  sqlite      0         0    1,024
+s1     shard  -       nowhere      2  sqlite      0         0        0
+";
+    assert_eq!(plain(&super::shard::list(&list.shards)), expected);
+}
+
+#[test]
+fn nodes() {
+    let list: node::List = read(
+        r#"{"nodes":[
+        {"name":"node-1","state":"live","roles":["gateway","manager","shard","projector"],"runs":["m0","m1","p0","s0","s1","s2"],
+         "heard_ms":0,"version":"0.1.0","started_at":"2026-11-22T22:50:00.000Z"},
+        {"name":"node-2","state":"draining","roles":["shard","gateway"],"runs":["s3"],"heard_ms":1312,"version":"0.1.0",
+         "started_at":"2026-11-22T22:49:59.007Z"},
+        {"name":"node-3","state":"silent","roles":["shard"],"runs":[],"heard_ms":61004,"version":"0.1.0",
+         "started_at":"2026-11-22T22:49:59.007Z"}]}"#,
+    );
+    let expected = "
+node    state     roles          runs  which             heard ms  version  started
+node-1  live      all               6  m0-m1, p0, s0-s2         0  0.1.0    2026-11-22T22:50:00.000Z
+node-2  draining  shard,gateway     1  s3                   1,312  0.1.0    2026-11-22T22:49:59.007Z
+node-3  silent    shard             0  -                   61,004  0.1.0    2026-11-22T22:49:59.007Z
+";
+    assert_eq!(plain(&super::node::list(&list.nodes)), expected);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use remit_api::{
     currency::Declared,
     deployment,
     fresh::{AtLeast, WAIT_MS_MAX},
-    page, projection, shard, story,
+    node, page, projection, shard, story,
     submit::SubmitRequest,
     supervision,
     totals::{TotalsRequest, TransitRequest},
@@ -13,6 +13,7 @@ use remit_api::{
 };
 use remit_core::{
     account::{Change, Kind as AccountKind},
+    id::is_shard_name,
     money::Currency,
     operator::Action,
 };
@@ -57,7 +58,7 @@ const fn kind<T: Body>() -> Kind {
     }
 }
 
-pub(crate) const KINDS: [Kind; 20] = [
+pub(crate) const KINDS: [Kind; 24] = [
     kind::<account::OpenRequest>(),
     kind::<account::GetRequest>(),
     kind::<account::ChangeRequest>(),
@@ -83,6 +84,10 @@ pub(crate) const KINDS: [Kind; 20] = [
     kind::<TransitRequest>(),
     kind::<projection::StatusRequest>(),
     kind::<projection::RebuildRequest>(),
+    kind::<shard::MoveRequest>(),
+    kind::<shard::AdoptRequest>(),
+    kind::<node::ListRequest>(),
+    kind::<node::DrainRequest>(),
 ];
 
 /// The currencies of a deployment: those of ISO 4217, and two with as few and as many decimals as there can be.
@@ -242,6 +247,48 @@ impl Body for shard::ListRequest {
     const NAME: &'static str = "shard-list";
     const SEEDS: &'static [&'static str] = &["{}", " "];
     const FIELDS: &'static [&'static str] = &[];
+}
+
+impl Body for shard::MoveRequest {
+    const NAME: &'static str = "shard-move";
+    const SEEDS: &'static [&'static str] = &[r#"{"id":"s0","node":"node-1"}"#];
+    const FIELDS: &'static [&'static str] = &["id", "node"];
+
+    fn check(self) {
+        assert!(is_shard_name(&self.id) && is_shard_name(&self.node));
+    }
+}
+
+impl Body for shard::AdoptRequest {
+    const NAME: &'static str = "shard-adopt";
+    const SEEDS: &'static [&'static str] = &[r#"{"id":"eu-1","why":"its machine burnt down","by":"ada"}"#];
+    const FIELDS: &'static [&'static str] = &["id", "why", "by"];
+
+    fn check(self) {
+        assert!(is_shard_name(&self.id));
+        match self.grounds() {
+            Ok((by, why)) => {
+                assert!((1..=64).contains(&by.chars().count()) && (1..=280).contains(&why.chars().count()));
+            }
+            Err(error) => refused(&error, b"", Self::FIELDS),
+        }
+    }
+}
+
+impl Body for node::ListRequest {
+    const NAME: &'static str = "node-list";
+    const SEEDS: &'static [&'static str] = &["{}"];
+    const FIELDS: &'static [&'static str] = &[];
+}
+
+impl Body for node::DrainRequest {
+    const NAME: &'static str = "node-drain";
+    const SEEDS: &'static [&'static str] = &[r#"{"name":"node-1"}"#];
+    const FIELDS: &'static [&'static str] = &["name"];
+
+    fn check(self) {
+        assert!(is_shard_name(&self.name));
+    }
 }
 
 impl Body for supervision::ListRequest {

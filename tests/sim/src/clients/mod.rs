@@ -63,7 +63,8 @@ impl Town {
         let worlds = shards.iter().map(|shard| account(shard, "world".into()));
         let (accounts, worlds) = (accounts.collect(), worlds.collect());
         let managers = plan.managers;
-        let genesis = Genesis { deployment: "sim".into(), id: [7; 16], shards, managers, currencies: vec![] };
+        let genesis =
+            Genesis { deployment: "sim".into(), id: [7; 16], shards, managers, currencies: vec![], replicated: false };
         Self { genesis, currency: Currency::parse("EUR").expect("a currency"), accounts, worlds }
     }
 

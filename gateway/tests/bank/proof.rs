@@ -19,11 +19,8 @@ use remit_core::{
 };
 use tokio::time::sleep;
 
-use crate::{
-    bank::{Bank, Ledger, PATIENCE, accounts, in_time, test},
-    book::Told,
-    deployment::Deployment,
-};
+use super::{Bank, Ledger, PATIENCE, accounts, book::Told, in_time, test};
+use crate::deployment::Deployment;
 
 /// Requests at the same time.
 const AT_ONCE: usize = 32;
@@ -45,7 +42,7 @@ impl Bank {
         self.complain();
         self.runtime.block_on(self.ledger.proves_accounts());
         for depth in [&["audit"][..], &["audit", "--full"]] {
-            let (status, audit) = deployment.up().json(depth);
+            let (status, audit) = deployment.json(depth);
             let found = &audit["currencies"][0];
             assert!(status == 0 && audit["ok"] == true, "{audit}");
             for zero in ["sum", "in_transit", "in_flight", "drift", "held_drift", "incoming_drift"] {

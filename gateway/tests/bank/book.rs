@@ -21,6 +21,8 @@ pub(crate) struct Book {
     pub(crate) overloaded: (usize, String),
     /// Requests that came to nothing: `unavailable`, or no answer.
     pub(crate) unanswered: usize,
+    /// The last of these: what was answered, if anything.
+    pub(crate) failed: String,
     /// What must not be.
     pub(crate) contradictions: Vec<String>,
 }
@@ -72,15 +74,20 @@ impl Book {
                 (Told::Nothing, _) => *told = Told::Recorded,
                 (Told::Recorded, _) => {}
             },
-            None => self.unanswered += 1,
+            None => self.fails(format!("{id} was not answered")),
             Some(Err(error)) => match error.code {
-                Code::Unavailable => self.unanswered += 1,
+                Code::Unavailable => self.fails(format!("{id} was answered with {error}")),
                 Code::Overloaded if error.retry_after_ms.is_some() => {
                     self.overloaded = (self.overloaded.0 + 1, error.message);
                 }
                 _ => self.contradictions.push(format!("{id} was answered with {error}")),
             },
         }
+    }
+
+    fn fails(&mut self, failed: String) {
+        self.unanswered += 1;
+        self.failed = failed;
     }
 
     /// The how many-th transfer that was asked for.

@@ -1,4 +1,9 @@
 //! A bank on a deployment: clients that pay each other all the time, and an auditor who asks all the time.
+//!
+//! Whoever uses it has a module `deployment`, with the deployment and its shape.
+
+mod book;
+mod proof;
 
 use std::{
     future::Future,
@@ -20,7 +25,7 @@ use remit_api::{
 };
 use remit_core::{
     account::Kind,
-    id::AccountId,
+    id::{AccountId, TransferId},
     money::{Amount, Currency, Direction},
     protocol::Protocol,
 };
@@ -31,14 +36,9 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use crate::{
-    book::Book,
-    deployment::{MANAGERS, SHARDS},
-};
+use self::book::Book;
+use crate::deployment::{CLIENTS, MANAGERS, PACE, SHARDS};
 
-/// Clients that submit at the same time, and how often each does at most: some 300 transfers in a second.
-const CLIENTS: u64 = 10;
-const PACE: Duration = Duration::from_millis(33);
 /// Customers of each shard, and what each has at first: so little that some payments are refused.
 const CUSTOMERS: u64 = 6;
 const FUNDS: i64 = 5_000;
@@ -55,7 +55,7 @@ const AUDIT_EVERY: Duration = Duration::from_millis(150);
 /// The bound for all that must come true. It seldom takes more than some seconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A bank at work, until [`Bank::close`](crate::proof).
+/// A bank at work, until [`Bank::close`](proof).
 pub(crate) struct Bank {
     pub(crate) runtime: Runtime,
     pub(crate) ledger: Arc<Ledger>,
@@ -200,15 +200,7 @@ impl Ledger {
     async fn serves(&self) -> bool {
         for protocol in protocols() {
             for partition in 0..MANAGERS {
-                let legs = (0..SHARDS).map(|shard| match shard {
-                    0 => leg(probe(0), Direction::Debit, i64::from(SHARDS) - 1),
-                    shard => leg(probe(shard), Direction::Credit, 1),
-                });
-                let ids = std::iter::repeat_with(new_id);
-                let id = ids.filter(|id| id.partition(MANAGERS).0 == partition).take(1).next().unwrap();
-                let request = SubmitRequest::of_legs(id, legs.collect());
-                let (protocol, wait) = (Some(protocol), Some(Until::Settled));
-                let request = SubmitRequest { protocol, wait, wait_ms: Some(WAIT_MS), ..request };
+                let request = SubmitRequest { protocol: Some(protocol), ..everywhere(partition) };
                 let tried = timeout(TRIED_WITHIN, self.submits(&request)).await;
                 if tried != Ok(Some(Status::Completed)) {
                     return false;
@@ -216,6 +208,14 @@ impl Ledger {
             }
         }
         self.audits().await
+    }
+
+    /// Completes a transfer of a partition.
+    #[allow(dead_code, reason = "several groups of tests share it, and each uses a part")]
+    pub(crate) async fn completes(&self, partition: u16) -> TransferId {
+        let request = everywhere(partition);
+        assert_eq!(self.submits(&request).await, Some(Status::Completed));
+        request.id
     }
 
     /// How it went, in a line.
@@ -269,6 +269,17 @@ fn any_transfer(numbers: &mut Numbers) -> SubmitRequest {
     }
 }
 
+/// A transfer of this partition over all shards.
+fn everywhere(partition: u16) -> SubmitRequest {
+    let legs = (0..SHARDS).map(|shard| match shard {
+        0 => leg(probe(0), Direction::Debit, i64::from(SHARDS) - 1),
+        shard => leg(probe(shard), Direction::Credit, 1),
+    });
+    let id = std::iter::repeat_with(new_id).find(|id| id.partition(MANAGERS).0 == partition).unwrap();
+    let request = SubmitRequest::of_legs(id, legs.collect());
+    SubmitRequest { wait: Some(Until::Settled), wait_ms: Some(WAIT_MS), ..request }
+}
+
 fn leg(account: AccountId, direction: Direction, some: i64) -> LegRequest {
     LegRequest { account, direction, amount: amount(some), currency: Some(eur()) }
 }
@@ -291,7 +302,8 @@ fn world() -> AccountId {
     AccountId::parse("s0:world").unwrap()
 }
 
-fn probe(shard: u16) -> AccountId {
+/// The account of a shard that only [`Bank::serves_again`] pays from.
+pub(crate) fn probe(shard: u16) -> AccountId {
     AccountId::parse(&format!("s{shard}:probe")).unwrap()
 }
 
