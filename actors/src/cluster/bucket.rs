@@ -69,8 +69,19 @@ impl Bucket {
         timeout(ANSWER_WITHIN, store.watch_with_history(">")).await.map_err(broker)?.map_err(broker)
     }
 
-    /// Writes a key that has this revision (0: none), and gives its new one.
+    /// Writes a key that has this revision (0: none, or it was deleted), and gives its new one.
     pub(super) async fn write(&self, key: Key<'_>, fact: &impl Serialize, expect: u64) -> Result<u64, Error> {
+        match self.update(key, fact, expect).await {
+            // A watch may not tell of keys that were deleted before it began, and their revisions stand in the way.
+            Err(Error::Changed(name)) if expect == 0 => match self.read(key).await? {
+                Some((deleted, None)) => self.update(key, fact, deleted).await,
+                _ => Err(Error::Changed(name)),
+            },
+            written => written,
+        }
+    }
+
+    async fn update(&self, key: Key<'_>, fact: &impl Serialize, expect: u64) -> Result<u64, Error> {
         let store = self.store().await?;
         let (key, value) = (key.to_string(), Bytes::from(to_json(fact)));
         match timeout(self.within, store.update(&key, value, expect)).await.map_err(broker)? {
