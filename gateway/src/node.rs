@@ -1,4 +1,4 @@
-//! A node: one process with every role. It starts from the outside in, and ends the other way round.
+//! A node: one process, with the roles that it is given. It starts from the outside in, and ends the other way round.
 //!
 //! The data folder is taken first, so that nobody else can be at work in it; then the broker is there; then the
 //! deployment's facts are settled; then the actors open their databases; and only then does the door open.
@@ -22,6 +22,7 @@ use remit_actors::{
     guardian::{self, ChildStatus, Guardian},
     message::Address,
 };
+use remit_api::node::Role;
 use tokio::{runtime::Handle, task::AbortHandle};
 
 pub use self::drained::Drained;
@@ -32,8 +33,6 @@ use self::{
     ledger::Ledger,
     several::Several,
 };
-use remit_api::node::Role;
-
 use crate::{
     broker::{self, Broker},
     connection::connection,

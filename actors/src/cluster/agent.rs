@@ -23,8 +23,7 @@ use super::{
 use crate::{
     bus::{NodeBus, Task},
     codec,
-    guardian::{self, Retire, State},
-    message::Address,
+    guardian::{self, Retire},
 };
 
 /// How often it is looked whether something has come about.
@@ -155,17 +154,12 @@ impl Inner {
     }
 
     fn is_settled(&self) -> bool {
-        let Some(joined) = self.joined.get() else { return false };
         let now_ms = self.lease.now_ms();
         let hosting = self.hosting.lock().clone();
         let view = self.view.lock();
-        let mine = view.placement(now_ms).into_iter().filter(|(_, node)| *node == self.options.node);
-        let mine: Vec<Address> = mine.map(|(journal, _)| journal).collect();
-        let up = |journal: &Address| {
-            joined.guardian.status().iter().any(|child| child.address == *journal && child.state == State::Up)
-        };
-        view.is_complete()
-            && mine.iter().all(|journal| matches!(hosting.get(journal), Some(Hosting::Running { .. })) && up(journal))
+        let runs = |journal| matches!(hosting.get(&journal), Some(Hosting::Running { .. })) && self.is_up(journal);
+        let mut placement = view.placement(now_ms).into_iter();
+        view.is_complete() && placement.all(|(journal, node)| node != self.options.node || runs(journal))
     }
 }
 

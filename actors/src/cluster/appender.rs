@@ -26,7 +26,7 @@ use super::{
     lease,
     parts::{parts, proof},
     stream::{self, Ledger},
-    takeover::{End, Leveled, announced},
+    takeover::{Leveled, announced},
 };
 use crate::{
     codec,
@@ -53,9 +53,11 @@ pub(super) struct Appender {
     runtime: Handle,
     journal: Address,
     lease: Lease,
-    end: End,
-    /// What was announced: no greater one may be claimed.
+    /// What was announced, and is claimed: no other may be.
     epoch: Epoch,
+    /// The number of the last message, and its last row.
+    number: u64,
+    last: Seq,
     refused: Arc<AtomicU64>,
 }
 
@@ -69,23 +71,22 @@ impl Appender {
         Leveled { end, epoch }: Leveled,
         refused: Arc<AtomicU64>,
     ) -> Self {
-        Self { ledger, runtime, journal, lease, end, epoch, refused }
+        Self { ledger, runtime, journal, lease, epoch, number: end.number, last: end.linked.seq, refused }
     }
 
     /// Appends one message, and waits until it is known to be there.
-    fn put(&mut self, epoch: Epoch, payload: &Bytes, is_proof: bool) -> Result<(), Error> {
-        let (ledger, lease, after) = (self.ledger.clone(), self.lease.clone(), self.end.number);
-        let payload = payload.clone();
+    fn put(&mut self, payload: Bytes, is_proof: bool) -> Result<(), Error> {
+        let (ledger, lease, after, epoch) = (self.ledger.clone(), self.lease.clone(), self.number, self.epoch);
         let decided =
             wait(&self.runtime, async move { decide(&ledger, &lease, after, epoch, payload, is_proof).await })?;
         match decided {
             Decided::Stored(number) => {
-                self.end.number = number;
+                self.number = number;
                 Ok(())
             }
             Decided::Taken(stored) => {
                 self.refused.fetch_add(1, Relaxed);
-                Err(Error::Fenced { own: (epoch, self.end.linked.seq), stored })
+                Err(Error::Fenced { own: (epoch, self.last), stored })
             }
             Decided::Unknown(what) => Err(Error::NotReplicated { what }),
         }
@@ -106,16 +107,15 @@ impl Replica for Appender {
             if is_last {
                 rows.complete = Some(system_clock());
             }
-            self.put(commit.epoch, &codec::encode(&frame_of(rows)), false)?;
+            self.put(codec::encode(&frame_of(rows)), false)?;
         }
-        self.end.linked = Linked { seq: commit.last, link: commit.link };
-        self.end.claimed = commit.epoch;
+        self.last = commit.last;
         Ok(())
     }
 
     fn prove(&mut self, head: Head) -> Result<(), Error> {
         let before = Linked { seq: head.seq, link: head.hash };
-        self.put(head.epoch, &codec::encode(&frame_of(proof(self.journal, before))), true)
+        self.put(codec::encode(&frame_of(proof(self.journal, before))), true)
     }
 }
 

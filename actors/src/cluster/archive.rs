@@ -2,7 +2,7 @@
 //! trimmed (R19).
 //!
 //! It grows by whole runs of what is new, so a snapshot never costs the history before it. A run is trusted, and the ledger stream
-//! trimmed, only when it was read back and is what the file has; and the stream keeps the run before the last one too.
+//! trimmed, only when it was read back and is what the file has; and the stream keeps the rows of the last run too.
 
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::{
     codec,
     ledger::{File, Journal, RUN_BYTES, frame_of},
     message::Rows,
+    store::{self, sqlite::Tail},
 };
 
 /// How often it is looked whether there is enough for another run.
@@ -52,8 +53,8 @@ impl Archivist {
         let task = Task::spawn(runtime, async move {
             loop {
                 tokio::time::sleep(LOOK).await;
-                if let Err(why) = keep(&ledger, &archive, &journal).await {
-                    debug!(journal = journal.name, why, "an archive is not written");
+                if let Err(error) = keep(&ledger, &archive, &journal).await {
+                    debug!(journal = journal.name, %error, "an archive is not written");
                 }
             }
         });
@@ -62,38 +63,33 @@ impl Archivist {
 }
 
 /// Writes all whole runs that there are.
-async fn keep(ledger: &Ledger, archive: &Archive, journal: &Journal) -> Result<(), String> {
+async fn keep(ledger: &Ledger, archive: &Archive, journal: &Journal) -> Result<(), store::Error> {
     let mut file = File::new(journal.clone());
-    let said = |error: &dyn std::error::Error| error.to_string();
     loop {
-        let end = archive.0.end().await.map_err(|error| said(&error))?;
+        let end = archive.0.end().await?;
         let above = end.linked;
-        let is_ours = move |tail: &crate::store::sqlite::Tail| {
-            Ok((
-                above.seq == Seq(0) || tail.link_at(above.seq)? == Some(above.link),
-                tail.commits_above(above.seq, RUN_BYTES)?,
-            ))
+        let next = move |tail: &Tail| {
+            let is_ours = above.seq == Seq(0) || tail.link_at(above.seq)? == Some(above.link);
+            Ok((is_ours, tail.commits_above(above.seq, RUN_BYTES)?))
         };
-        let (is_ours, rows) = file.read(is_ours).await.map_err(|error| said(&error))?;
+        let (is_ours, rows) = file.read(next).await?;
         if !is_ours {
-            return Err("it tells of another history than the file".to_owned());
+            let what = format!("the archive of {} tells of another history than its file", journal.name);
+            return Err(store::Error::Differs { what });
         }
-        let Some(rows) = rows else { return Ok(()) };
-        if rows.chunks.iter().map(|chunk| chunk.lines.len()).sum::<usize>() < RUN_BYTES / 2 {
-            return Ok(());
-        }
+        let is_whole = |rows: &Rows| rows.chunks.iter().map(|chunk| chunk.lines.len()).sum::<usize>() >= RUN_BYTES / 2;
+        let Some(rows) = rows.filter(is_whole) else { return Ok(()) };
         let (mut number, last) = (end.number, rows.last);
         for piece in rows.pieces(RUN_BYTES) {
             let payload = codec::encode(&frame_of(piece));
-            number =
-                archive.0.append(number, end.claimed, payload.clone(), false).await.map_err(|error| said(&error))?;
-            let (stored, _) = archive.0.at(number).await.map_err(|error| said(&error))?;
-            if stored != Some(payload) {
-                return Err(format!("message {number} of the archive is not what was written"));
+            number = archive.0.append(number, end.claimed, payload.clone(), false).await?;
+            if archive.0.at(number).await?.0 != Some(payload) {
+                let what = format!("message {number} of an archive is not what was written");
+                return Err(store::Error::NotReplicated { what });
             }
         }
         // Up to where the run before this one ended.
-        ledger.trim(above.seq).await.map_err(|error| said(&error))?;
+        ledger.trim(above.seq).await?;
         info!(journal = journal.name, rows = last.0, "archived");
     }
 }

@@ -1,12 +1,8 @@
 //! What a claimant can reach, over NATS: the stream, its archive, and the other members.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use remit_core::id::{Epoch, Seq};
-use tokio::runtime::Handle;
 use tracing::info;
 
 use super::{
@@ -14,8 +10,7 @@ use super::{
     archive::Archive,
     assembly::Assembly,
     node::Cluster,
-    post::{self, Post},
-    registry::Registry,
+    post,
     stream::{self, Cursor, Ledger, NEXT_WITHIN},
     takeover::{Around, Company, End},
     wire::{Claimed, Known, Promised, Request},
@@ -32,15 +27,11 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// The surroundings of one journal.
 pub(super) struct Reach {
-    pub(super) runtime: Handle,
-    pub(super) journal: Address,
     pub(super) cluster: Cluster,
+    pub(super) journal: Address,
     pub(super) name: String,
-    pub(super) node: String,
     pub(super) ledger: Ledger,
     pub(super) archive: Archive,
-    pub(super) post: Post,
-    pub(super) registry: Arc<Registry>,
     /// All members but this node, each with whether it is alive.
     pub(super) others: Vec<(bool, String)>,
     pub(super) end: End,
@@ -48,10 +39,16 @@ pub(super) struct Reach {
     pub(super) told: Option<Instant>,
 }
 
+impl Reach {
+    fn wait<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Result<T, Error> {
+        wait(&self.cluster.0.options.runtime, future)
+    }
+}
+
 impl Around for Reach {
     fn end(&mut self) -> Result<End, Error> {
         let ledger = self.ledger.clone();
-        self.end = wait(&self.runtime, async move { ledger.end().await })??;
+        self.end = self.wait(async move { ledger.end().await })??;
         Ok(self.end)
     }
 
@@ -70,19 +67,19 @@ impl Around for Reach {
                 None => Ok::<_, stream::Error>((archive.rows_above(above).await?, None)),
             }
         };
-        let (rows, cursor) = wait(&self.runtime, read)??;
+        let (rows, cursor) = self.wait(read)??;
         self.cursor = rows.as_ref().map(|rows| rows.last).zip(cursor);
         Ok(rows)
     }
 
     fn promises(&mut self, epoch: Epoch) -> Result<Vec<Promised>, Error> {
-        let (post, others, journal) = (self.post.clone(), self.others.clone(), self.journal);
+        let (post, others, journal) = (self.cluster.0.post.clone(), self.others.clone(), self.journal);
         let promises = async move { post.promises(&others, Request::Promise { journal, epoch }).await };
-        Ok(wait(&self.runtime, promises)??)
+        Ok(self.wait(promises)??)
     }
 
     fn rows_of(&mut self, member: &str, above: Seq) -> Result<Option<Rows>, Error> {
-        let (post, member, journal) = (self.post.clone(), member.to_owned(), self.journal);
+        let (post, member, journal) = (self.cluster.0.post.clone(), member.to_owned(), self.journal);
         let read = async move {
             let (mut assembly, mut above) = (Assembly::default(), above);
             while let Some(rows) = post.rows(&member, journal, above).await? {
@@ -93,7 +90,7 @@ impl Around for Reach {
             }
             Ok::<_, post::Error>(None)
         };
-        Ok(wait(&self.runtime, read)??)
+        Ok(self.wait(read)??)
     }
 
     fn publish(&mut self, number: u64, rows: &Rows) -> Result<u64, Error> {
@@ -105,20 +102,18 @@ impl Around for Reach {
             }
             Ok::<_, stream::Error>(number)
         };
-        Ok(wait(&self.runtime, publish)??)
+        Ok(self.wait(publish)??)
     }
 
     fn company(&mut self) -> Result<Company, Error> {
-        let known = self.registry.claims_of(&self.name)?;
-        Ok(Company { node: self.node.clone(), count: self.others.len() + 1, known })
+        let inner = &self.cluster.0;
+        let known = inner.registry.claims_of(&self.name)?;
+        Ok(Company { node: inner.options.node.clone(), count: self.others.len() + 1, known })
     }
 
     fn announce(&mut self, epoch: Epoch) -> Result<(), Error> {
-        let claim = Claimed { journal: self.name.clone(), epoch, node: self.node.clone() };
-        let known = Known { announced: vec![claim], members: vec![self.node.clone()], ..Known::default() };
-        self.registry.learn(&known)?;
-        let cluster = self.cluster.clone();
-        wait(&self.runtime, async move { cluster.0.tell_all(&known).await })?
+        let claim = Claimed { journal: self.name.clone(), epoch, node: self.cluster.0.options.node.clone() };
+        self.cluster.make_known(Known { announced: vec![claim], ..Known::default() })
     }
 
     fn progress(&mut self, rows: Seq, of: Seq) {

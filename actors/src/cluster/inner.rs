@@ -32,7 +32,7 @@ use crate::{
     bus::{NodeBus, Task},
     codec,
     durable::system_clock,
-    guardian,
+    guardian::{self, State},
     message::Address,
     store::Error,
 };
@@ -141,6 +141,12 @@ impl Inner {
         }
     }
 
+    /// Whether a journal's actor takes turns here.
+    pub(super) fn is_up(&self, journal: Address) -> bool {
+        let children = self.joined.get().map(|joined| joined.guardian.status()).unwrap_or_default();
+        children.iter().any(|child| child.address == journal && child.state == State::Up)
+    }
+
     pub(super) fn status(&self) -> Vec<Status> {
         let Some(joined) = self.joined.get() else { return Vec::new() };
         let hosting = self.hosting.lock();
@@ -152,7 +158,6 @@ impl Inner {
             queue_depth: u64::try_from(child.queue_depth).unwrap_or(u64::MAX),
             restarts: child.generation,
             refused: refused(child.address),
-            ended: child.position.ended,
             name: child.name,
         });
         status.collect()

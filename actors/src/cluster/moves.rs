@@ -17,10 +17,7 @@ use super::{
     plan::Hosting,
     wire::Given,
 };
-use crate::{
-    guardian::{Retire, State},
-    message::Address,
-};
+use crate::{guardian::Retire, message::Address};
 
 /// How often it is looked whether an actor has come up.
 const LOOK: Duration = Duration::from_millis(10);
@@ -81,9 +78,9 @@ impl Inner {
         joined.guardian.retire(&self.name_of(journal), how, within).await.is_gone()
     }
 
+    /// Ends an actor whose journal is another node's. The plan's doer has noted that it goes.
     pub(super) async fn let_go(&self, journal: Address) {
         warn!(journal = self.name_of(journal), "another node runs a journal that ran here");
-        self.hosting.lock().insert(journal, Hosting::Going);
         self.put_out(journal, Retire::AtOnce, ENDS_WITHIN).await;
         self.hosting.lock().remove(&journal);
         self.changed.notify_one();
@@ -116,9 +113,7 @@ impl Inner {
             return self.refused(journal, "this node has no such actor");
         }
         let until = Instant::now() + UP_WITHIN;
-        let is_up =
-            || joined.guardian.status().iter().any(|child| child.address == journal && child.state == State::Up);
-        while !is_up() && Instant::now() < until {
+        while !self.is_up(journal) && Instant::now() < until {
             sleep(LOOK).await;
         }
         let mut hosting = self.hosting.lock();
@@ -139,9 +134,9 @@ impl Inner {
         self.changed.notify_one();
     }
 
+    /// Takes what nobody alive runs. The plan's doer has noted that it comes.
     pub(super) async fn take(&self, journal: Address, expect: Option<u64>) {
         let name = self.name_of(journal);
-        self.hosting.lock().insert(journal, Hosting::Coming { term: None });
         match self.bucket.write(Key::Own(&name), &self.me(), expect.unwrap_or(0)).await {
             Ok(term) => {
                 self.heard(Key::Own(&name), term, &self.me());
@@ -151,8 +146,8 @@ impl Inner {
         }
     }
 
+    /// Asks its owner for a journal. The plan's doer has noted that it comes.
     pub(super) async fn ask(&self, journal: Address, from: &str, term: u64) {
-        self.hosting.lock().insert(journal, Hosting::Coming { term: None });
         if let Err(error) = self.prepare(journal, || true).await {
             return self.refused(journal, &error.to_string());
         }

@@ -4,7 +4,7 @@
 //! it [`leaves`](Cluster::leave), giving away what it runs to those who stay.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -25,7 +25,6 @@ use super::{
     bucket::{self, Bucket},
     inner::Inner,
     member::{Adoption, Key, Member, Roles, from_json},
-    plan::Hosting,
     post::Post,
     registry::Registry,
     standby::Copying,
@@ -162,25 +161,25 @@ impl Cluster {
     pub fn claimed(&self, journal: Address, epoch: Epoch) -> Result<(), Error> {
         let inner = &self.0;
         let name = inner.name_of(journal);
-        let claim = Claimed { journal: name, epoch, node: inner.options.node.clone() };
-        let known = Known { claims: vec![claim], members: vec![inner.options.node.clone()], ..Known::default() };
-        inner.registry.learn(&known)?;
+        let claim = Claimed { journal: name.clone(), epoch, node: inner.options.node.clone() };
+        self.make_known(Known { claims: vec![claim], ..Known::default() })?;
         let cluster = self.clone();
         wait(&inner.options.runtime, async move {
-            cluster.0.tell_all(&known).await?;
             // An adoption ends with the first claim after it.
-            let key = Key::Adopt(&known.claims[0].journal);
+            let key = Key::Adopt(&name);
             if let Ok(Some((revision, Some(_)))) = cluster.0.bucket.read(key).await {
                 cluster.0.bucket.delete(key, revision).await.ok();
             }
-            Ok(())
-        })?
+        })
     }
 
-    /// What this node runs or is about to, with the term of each.
-    #[must_use]
-    pub fn hosting(&self) -> BTreeMap<Address, Hosting> {
-        self.0.hosting.lock().clone()
+    /// Commits this here and at all members that are alive. Blocks.
+    pub(super) fn make_known(&self, known: Known) -> Result<(), Error> {
+        let inner = &self.0;
+        let known = Known { members: vec![inner.options.node.clone()], ..known };
+        inner.registry.learn(&known)?;
+        let cluster = self.clone();
+        wait(&inner.options.runtime, async move { cluster.0.tell_all(&known).await })?
     }
 
     /// All nodes, as this one sees them.
@@ -287,15 +286,11 @@ impl Cluster {
         };
         others.remove(&inner.options.node);
         Ok(Reach {
-            runtime: inner.options.runtime.clone(),
-            journal,
             cluster: self.clone(),
+            journal,
             ledger: inner.ledger(&name),
             archive: inner.archive(&name),
             name,
-            node: inner.options.node.clone(),
-            post: inner.post.clone(),
-            registry: Arc::clone(&inner.registry),
             others: others.into_iter().map(|node| (live.contains(&node), node)).collect(),
             end: takeover::End::default(),
             cursor: None,

@@ -20,6 +20,7 @@ use crate::{
         Error,
         sqlite::{self, Tail},
     },
+    supervision::whole,
 };
 
 /// Answers requests until the node leaves, and then those that have come by then: whoever has just been given a journal asks this node
@@ -133,13 +134,6 @@ fn json(body: &impl Serialize) -> Result<Bytes, String> {
     serde_json::to_vec(body).map(Bytes::from).map_err(said)
 }
 
-/// An error with all that caused it, on one line.
 fn said(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    whole(&error)
 }

@@ -1,4 +1,4 @@
-//! Requests from one node to another, and to all.
+//! Requests from one node to another.
 
 use std::time::Duration;
 
@@ -8,8 +8,10 @@ use futures::future::join_all;
 use remit_core::id::Seq;
 use serde::de::DeserializeOwned;
 
-use super::member::Owner;
-use super::wire::{Given, Known, Promised, Request, Status};
+use super::{
+    member::Owner,
+    wire::{Given, Known, Promised, Request, Status},
+};
 use crate::{
     codec,
     message::{Address, Message, Rows},

@@ -133,8 +133,8 @@ impl Ledger {
     /// Where it ends.
     pub(super) async fn end(&self) -> Result<End, Error> {
         let stream = self.made().await?;
+        let mut state = stream.cached_info().state.clone();
         for _ in 0..LOOKS {
-            let state = stream.get_info().await.map_err(broker)?.state;
             let number = state.last_sequence;
             if state.messages == 0 {
                 return Ok(End { number, ..End::default() });
@@ -144,6 +144,7 @@ impl Ledger {
                 let rows = run_of(&payload).map_err(|what| Error::Foreign { number, what })?;
                 return Ok(End { number, linked: rows.linked(), claimed: epoch });
             }
+            state = stream.get_info().await.map_err(broker)?.state;
         }
         Err(broker("its last message goes while it is asked for"))
     }
@@ -178,7 +179,7 @@ impl Ledger {
     /// The commits above a position, up to the message of this number.
     pub(super) async fn from(&self, above: Seq, until: u64) -> Result<Cursor, Error> {
         let stream = self.made().await?;
-        let state = stream.get_info().await.map_err(broker)?.state;
+        let state = &stream.cached_info().state;
         // Who wants what is still to come looks no further than the end for where that begins.
         let ends = (state.first_sequence, until.min(state.last_sequence));
         let start = first_above(&stream, &self.commits, ends, above).await?;
@@ -199,7 +200,7 @@ impl Ledger {
     /// Drops all commits up to a position.
     pub(super) async fn trim(&self, up_to: Seq) -> Result<(), Error> {
         let stream = self.made().await?;
-        let state = stream.get_info().await.map_err(broker)?.state;
+        let state = &stream.cached_info().state;
         let ends = (state.first_sequence, state.last_sequence);
         let first = first_above(&stream, &self.commits, ends, up_to).await?;
         if first > state.first_sequence {

@@ -127,6 +127,4 @@ pub struct Status {
     pub restarts: u64,
     /// Appends of this node about it that were refused, since somebody else had appended.
     pub refused: u64,
-    /// Transfers that ended since it started.
-    pub ended: u64,
 }

@@ -9,6 +9,7 @@
 //! - [`Reader`]: ledger streams to the projector, and from the journal where a stream does not reach back so far.
 
 mod file;
+mod lanes;
 mod pace;
 mod publisher;
 mod reader;
@@ -22,7 +23,7 @@ use rustc_hash::FxHashMap;
 
 pub(crate) use self::{
     file::File,
-    pace::Pace,
+    lanes::{Lanes, Source},
     streams::{RUN_BYTES, frame as frame_of, name, run as run_of, subject},
 };
 pub use self::{

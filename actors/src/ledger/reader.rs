@@ -1,8 +1,7 @@
 //! Ledger streams to the projector.
 //!
-//! The projector asks for the rows of a journal above a position, and asks again when there is silence: it knows where it is, and
-//! here nothing need be remembered. Each journal, and each lane in which its rows are asked for, has a task of its own that holds a
-//! cursor on the stream, so that what is asked for next is mostly what comes next. It is found by halving otherwise.
+//! The projector asks for the rows of a journal above a position, and asks again when there is silence ([`lanes`](super::lanes)). Each lane
+//! holds a cursor on the stream, so that what is asked for next is mostly what comes next. It is found by halving otherwise.
 //!
 //! What the stream does not have any more, since it stores no more than it may, is read from the journal itself. And where there
 //! is nothing new, it is told now and then how long that has been so.
@@ -22,21 +21,18 @@ use async_nats::{
     },
 };
 use futures::StreamExt;
-use parking_lot::Mutex;
 use remit_core::id::Seq;
-use rustc_hash::FxHashMap;
-use tokio::{runtime::Handle, sync::watch, time::sleep};
-use tracing::debug;
+use tokio::{runtime::Handle, time::sleep};
 
 use super::{
     Heads, Journal,
     file::File,
-    pace::Pace,
+    lanes::{Lanes, Source},
     streams::{self, RUN_BYTES},
 };
 use crate::{
-    bus::{Delivery, Inlet, Task},
-    message::{Address, Linked, Message, Question, Rows},
+    bus::{Delivery, Inlet},
+    message::{Address, Linked, Rows},
     store,
     store::sqlite::Tail,
 };
@@ -45,8 +41,6 @@ use crate::{
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How often somebody who waits for rows is told that there are none.
 const IDLE: Duration = Duration::from_millis(500);
-/// The pause after something went wrong.
-const PAUSE: Duration = Duration::from_millis(250);
 /// After so long without a reader the broker forgets a cursor.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
 /// Runs that are asked for in advance.
@@ -61,23 +55,7 @@ pub struct Reader {
     deployment: String,
     journals: Vec<Journal>,
     heads: Heads,
-    to: Arc<dyn Inlet>,
-    pace: Arc<Pace>,
-    runtime: Handle,
-    lanes: Mutex<FxHashMap<(Address, u64), Lane>>,
-}
-
-struct Lane {
-    asks: watch::Sender<Asked>,
-    _task: Task,
-}
-
-/// What is asked for at present.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Asked {
-    above: Seq,
-    /// How often it was asked, so that the same again is noticed.
-    times: u64,
+    lanes: Lanes,
 }
 
 impl Reader {
@@ -94,47 +72,28 @@ impl Reader {
         runtime: &Handle,
     ) -> Self {
         let context = ContextBuilder::new().timeout(ANSWER_WITHIN).build(client.clone());
-        let (deployment, runtime) = (deployment.to_owned(), runtime.clone());
-        let pace = Arc::new(Pace::new(rows_per_second_max));
-        Self { context, deployment, journals, heads, to, pace, runtime, lanes: Mutex::default() }
+        let lanes = Lanes::new(to, rows_per_second_max, runtime);
+        Self { context, deployment: deployment.to_owned(), journals, heads, lanes }
     }
 
-    fn ask(&self, source: Address, lane: u64, above: Seq) {
-        let mut lanes = self.lanes.lock();
-        if let Some(lane) = lanes.get(&(source, lane)) {
-            return lane.asks.send_modify(|asked| *asked = Asked { above, times: asked.times + 1 });
-        }
-        let Some(journal) = self.journals.iter().find(|journal| journal.source == source) else { return };
-        let (asks, asked) = watch::channel(Asked { above, times: 1 });
-        let feed = Feed {
+    fn feed(&self, source: Address) -> Option<Feed> {
+        let journal = self.journals.iter().find(|journal| journal.source == source)?;
+        Some(Feed {
             context: self.context.clone(),
             deployment: self.deployment.clone(),
             source,
             name: journal.name.clone(),
             file: File::new(journal.clone()),
             heads: self.heads.clone(),
-            to: Arc::clone(&self.to),
-            pace: Arc::clone(&self.pace),
-            asked,
             cursor: None,
             begins: None,
-        };
-        lanes.insert((source, lane), Lane { asks, _task: Task::spawn(&self.runtime, feed.live()) });
+        })
     }
 }
 
 impl Inlet for Reader {
     fn deliver(&self, delivery: Delivery) {
-        for message in delivery.frame.messages {
-            if let Message::Ask(ask) = message
-                && let Question::RowsAbove(source, above) = ask.question
-            {
-                self.ask(source, ask.ticket, above);
-            }
-        }
-        if let Some(receipt) = delivery.receipt {
-            receipt.acknowledge();
-        }
+        self.lanes.take(delivery, |source| self.feed(source));
     }
 }
 
@@ -146,9 +105,6 @@ struct Feed {
     name: String,
     file: File,
     heads: Heads,
-    to: Arc<dyn Inlet>,
-    pace: Arc<Pace>,
-    asked: watch::Receiver<Asked>,
     cursor: Option<Box<Cursor>>,
     /// The first row that was found on the stream when it was last looked for, so that what comes before is not looked for there.
     begins: Option<Seq>,
@@ -169,45 +125,23 @@ enum Error {
     Stream(#[from] streams::Error),
 }
 
-impl Feed {
-    async fn live(mut self) {
-        loop {
-            let asked = *self.asked.borrow_and_update();
-            if let Err(error) = self.serve(asked).await {
-                debug!(journal = self.name, %error, "rows can't be read");
-                self.cursor = None;
-                self.file.close();
-                sleep(PAUSE).await;
-                // The same once more, unless something else is asked for by now.
-                continue;
-            }
-            if self.asked.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Answers what is asked, unless something else is asked meanwhile.
-    async fn serve(&mut self, asked: Asked) -> Result<(), Error> {
-        let mut asks = self.asked.clone();
-        let rows = tokio::select! {
-            rows = self.rows_above(asked.above) => rows?,
-            // Who asks again has heard nothing: the cursor may be one that never says a word any more.
-            _ = asks.changed() => {
-                self.cursor = None;
-                return Ok(());
-            }
-        };
-        let head = self.heads.get(rows.source).map_or(rows.last, |head| head.seq.max(rows.last));
-        if !rows.chunks.is_empty() {
-            self.pace.wait(rows.last.0.saturating_sub(asked.above.0)).await;
-        }
-        let frame = streams::frame(Rows { head, ..rows });
-        self.to.deliver(Delivery { frame, receipt: None });
-        Ok(())
-    }
+impl Source for Feed {
+    type Error = Error;
 
     async fn rows_above(&mut self, above: Seq) -> Result<Rows, Error> {
+        let rows = self.read_above(above).await?;
+        let head = self.heads.get(rows.source).map_or(rows.last, |head| head.seq.max(rows.last));
+        Ok(Rows { head, ..rows })
+    }
+
+    fn forget(&mut self) {
+        self.cursor = None;
+        self.file.close();
+    }
+}
+
+impl Feed {
+    async fn read_above(&mut self, above: Seq) -> Result<Rows, Error> {
         if self.begins.is_some_and(|begins| above.next() < begins) {
             return self.rows_of_journal(above).await;
         }

@@ -103,20 +103,23 @@ impl fmt::Display for Ended {
         match self {
             Self::Drained => f.write_str("drained"),
             Self::Retired => f.write_str("retired"),
-            Self::Failed(failure) | Self::LeaseLost(failure) => {
-                write!(f, "{failure}")?;
-                let mut cause = failure.source();
-                while let Some(error) = cause {
-                    write!(f, ": {error}")?;
-                    cause = error.source();
-                }
-                Ok(())
-            }
+            Self::Failed(failure) | Self::LeaseLost(failure) => f.write_str(&whole(failure)),
             Self::Panicked(said) => write!(f, "panicked: {said}"),
             Self::InvariantBroken(what) => write!(f, "an invariant is broken: {what}"),
             Self::Vanished => f.write_str("vanished"),
         }
     }
+}
+
+/// An error with all that caused it, on one line.
+pub(crate) fn whole(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// A step in an actor's life.
