@@ -21,7 +21,7 @@ use bytes::Bytes;
 use crate::frame::Frame;
 
 /// The format that this version of Remit writes, and the only one that it reads.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 /// The most bytes that are read as one frame: 8 MiB, the largest payload that a NATS server is advised to
 /// take. Writing is not limited here: the bus splits frames long before.
 pub const BYTES_MAX: usize = 8 << 20;

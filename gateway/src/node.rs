@@ -194,6 +194,8 @@ impl Node {
         options.stream_bytes_max = settings.bus.stream_bytes_max;
         options.stream_age = Duration::from_millis(settings.bus.stream_age_ms);
         options.replicas = copies;
+        let (run, number) = (rand_u64(), rand_u64());
+        options.home = Some(bus::Home { node: name.clone(), run: genesis.replicated.then_some(run) });
         let bus = NodeBus::start(client.clone(), options).await?;
 
         let set = faults_of(settings);
@@ -205,9 +207,9 @@ impl Node {
         let faults = start.faults.or_else(|| set.clone());
         let way = way(&bus, faults.as_ref());
         let databases = Databases::new(settings, &genesis, dir, &name, founded.is_new, faults);
-        let members = genesis
-            .replicated
-            .then(|| several::member(settings, &genesis, dir, &client, databases.journals(), founded.is_new));
+        let members = genesis.replicated.then(|| {
+            several::member(settings, &genesis, dir, &client, databases.journals(), founded.is_new, (run, number))
+        });
         let members = members.transpose().map_err(Error::Registry)?;
         let databases = databases.in_cluster(members.clone());
         let limits = supervision::Limits {
@@ -253,7 +255,6 @@ impl Node {
         }
 
         let space = Space::watch(databases::folders(dir), settings.store.reserve_bytes).map_err(Error::Space)?;
-        let number = rand_u64();
         let waiting_max = usize::try_from(settings.transfers.open_max).unwrap_or(usize::MAX);
         let cluster: Arc<dyn Cluster> = match &members {
             Some(members) => Arc::new(Several::new(members.clone(), guardian.clone())),

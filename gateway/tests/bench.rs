@@ -55,7 +55,7 @@ fn two_nodes_share_the_load_and_the_audit_over_both_is_exact() {
         assert!(line["completed"].as_u64() > Some(0), "{line}");
         let (nodes, streams, commit) = (&line["nodes"], &line["frame_streams"], &line["commit"]);
         assert_eq!((nodes, streams, commit), (&2.into(), &4.into(), &"replicated".into()), "{line}");
-        for figure in ["cpu_us", "load_cpu_us", "broker_cpu_us", "appends", "frames"] {
+        for figure in ["cpu_us", "load_cpu_us", "broker_cpu_us", "appends", "parcels"] {
             assert!(line[format!("{figure}_per_transfer")].as_f64() > Some(0.0), "{figure}: {line}");
         }
     }
@@ -104,6 +104,6 @@ fn what_more_machines_would_carry_is_reckoned() {
     for line in &lines {
         assert!(line["most"]["transfers_per_s"].as_f64() > Some(0.0), "{line}");
     }
-    assert_eq!(lines[0]["most"]["frames_per_transfer"], 0.0, "a machine alone needs none: {text}");
+    assert_eq!(lines[0]["most"]["parcels_per_transfer"], 0.0, "a machine alone needs none: {text}");
     is_clean(folder.path());
 }

@@ -52,10 +52,16 @@ counters! {
     FramesPublished frames_published,
     /// Their messages.
     MessagesPublished messages_published,
+    /// Parcels that the broker has confirmed, each with some of those frames.
+    ParcelsPublished parcels_published,
     /// Frames that came from the broker and could be read.
     FramesReceived frames_received,
     /// Their messages.
     MessagesReceived messages_received,
+    /// Parcels that came from the broker and could be read.
+    ParcelsReceived parcels_received,
+    /// Frames of parcels that nobody here took, or not in time, and that were sent on by themselves.
+    FramesPassedOn frames_passed_on,
     /// Deliveries that were not a frame's first.
     FramesRedelivered frames_redelivered,
     /// Frames that never left: no room in the queue, or nobody to take them.

@@ -42,13 +42,29 @@ impl Switchboard {
     /// # Errors
     /// The frame itself, if `to` does not live here.
     pub fn hand_over(&self, to: Address, frame: Frame) -> Result<(), Frame> {
+        let messages = frame.messages.len();
+        match self.hand_in(to, Delivery { frame, receipt: None }) {
+            None => {
+                self.counters.add(Counter::FramesLocal, 1);
+                self.counters.add(Counter::MessagesLocal, messages);
+                Ok(())
+            }
+            Some(Delivery { frame, .. }) => Err(frame),
+        }
+    }
+
+    /// Hands in what has arrived, or gives it back if `to` does not live here.
+    pub(super) fn hand_in(&self, to: Address, delivery: Delivery) -> Option<Delivery> {
         // The inlet is called outside the lock: it may attach, detach or send.
         let inlet = self.inlets.read().get(&to).map(Arc::clone);
-        let Some(inlet) = inlet else { return Err(frame) };
-        self.counters.add(Counter::FramesLocal, 1);
-        self.counters.add(Counter::MessagesLocal, frame.messages.len());
-        inlet.deliver(Delivery { frame, receipt: None });
-        Ok(())
+        let Some(inlet) = inlet else { return Some(delivery) };
+        inlet.deliver(delivery);
+        None
+    }
+
+    /// Whether `to` lives here.
+    pub(super) fn has(&self, to: Address) -> bool {
+        self.inlets.read().contains_key(&to)
     }
 
     /// What it has counted.

@@ -6,7 +6,7 @@
 //! [`Switchboard`] is the mailboxes' side, and all the bus that a process alone needs; [`NodeBus`] is a node's: the
 //! switchboard for those who live here, JetStream for the rest.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use crate::{frame::Frame, message::Address};
 
@@ -17,13 +17,14 @@ mod jetstream;
 mod local;
 mod node;
 mod options;
+mod parcel;
 mod split;
 
 pub use counters::Stats;
 pub(crate) use jetstream::Task;
 pub use local::Switchboard;
 pub use node::{Error, NodeBus};
-pub use options::{Hops, Options};
+pub use options::{Home, Hops, Options};
 
 /// Takes frames away.
 pub trait Bus: Send + Sync {
@@ -46,19 +47,57 @@ pub struct Delivery {
     pub receipt: Option<Receipt>,
 }
 
-/// The right to acknowledge a frame to the broker.
-pub struct Receipt(Arc<dyn Fn() + Send + Sync>);
+/// The right to acknowledge a frame to the broker. Dropped without a word it says that nobody here takes the frame.
+pub struct Receipt(Option<Box<dyn Stub>>);
+
+/// What is done about a frame on the word of whoever had it.
+pub(crate) trait Stub: Send {
+    /// It is done with.
+    fn acknowledge(self: Box<Self>);
+
+    /// Nobody here takes it.
+    fn refuse(self: Box<Self>);
+}
 
 impl Receipt {
-    /// A receipt that runs this when acknowledged.
-    pub fn new(acknowledge: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(acknowledge))
+    /// A receipt that runs this when acknowledged; refused, the frame comes again when its time is up.
+    pub fn new(acknowledge: impl FnOnce() + Send + 'static) -> Self {
+        Self::of(Acknowledging(acknowledge))
     }
 
-    /// Tells the broker that the frame need not come again.
-    pub fn acknowledge(self) {
+    pub(crate) fn of(stub: impl Stub + 'static) -> Self {
+        Self(Some(Box::new(stub)))
+    }
+
+    /// The frame need not come again.
+    pub fn acknowledge(mut self) {
+        if let Some(stub) = self.0.take() {
+            stub.acknowledge();
+        }
+    }
+
+    /// The frame comes again when its time is up, and not at once: whoever had it failed over it, perhaps because of it.
+    pub fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if let Some(stub) = self.0.take() {
+            stub.refuse();
+        }
+    }
+}
+
+struct Acknowledging<F>(F);
+
+impl<F: FnOnce() + Send> Stub for Acknowledging<F> {
+    fn acknowledge(self: Box<Self>) {
         (self.0)();
     }
+
+    fn refuse(self: Box<Self>) {}
 }
 
 impl fmt::Debug for Receipt {

@@ -9,13 +9,13 @@ use std::{
 };
 
 use async_nats::{Client, jetstream::context::ContextBuilder};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
 use super::{
-    Bus, Hops, Inlet, Options, Stats, Switchboard,
+    Bus, Home, Hops, Inlet, Options, Stats, Switchboard,
     counters::{Counter, Counters},
     jetstream::{
         Task, Throttle,
@@ -25,8 +25,9 @@ use super::{
         publisher::{Outgoing, Publisher},
         streams::{self, Streams},
         subscriber::Subscriber,
+        unpacker::Unpacker,
     },
-    split,
+    parcel, split,
 };
 use crate::{frame::Frame, message::Address};
 
@@ -39,16 +40,20 @@ pub struct NodeBus {
     hops: Hops,
     runtime: Handle,
     client: Client,
-    names: Names,
     frame_bytes_max: usize,
-    switchboard: Switchboard,
-    publisher: Publisher,
+    switchboard: Arc<Switchboard>,
+    publisher: Arc<Publisher>,
     subscriber: Arc<Subscriber>,
     subscriptions: Mutex<FxHashMap<Address, Task>>,
+    /// This node's own name, if parcels come here.
+    here: Option<Arc<str>>,
+    /// The nodes at which others live.
+    elsewhere: RwLock<FxHashMap<Address, Arc<str>>>,
     counters: Arc<Counters>,
     throttle: Throttle,
     stopped: AtomicBool,
     _keeper: Task,
+    parcels: Mutex<Option<Task>>,
 }
 
 /// Why a bus can't be started.
@@ -108,7 +113,16 @@ impl NodeBus {
             info!(frame_bytes_max, "frames are smaller than set up, since the broker takes no larger ones");
         }
         let keeper = Task::spawn(&runtime, streams.clone().keep());
-        let publisher = Publisher::start(context.clone(), &options, streams.clone(), counters.clone());
+        let publisher = Publisher::start(
+            context.clone(),
+            names.clone(),
+            frame_bytes_max,
+            &options,
+            streams.clone(),
+            counters.clone(),
+        );
+        let publisher = Arc::new(publisher);
+        let switchboard = Arc::new(Switchboard::counting(counters.clone()));
         let acknowledger = Acknowledger::start(client.clone(), &runtime, counters.clone());
         let dead_letters = DeadLetters::start(
             context.clone(),
@@ -118,29 +132,38 @@ impl NodeBus {
             acknowledger.clone(),
             counters.clone(),
         );
+        let unpacker = Unpacker::new(switchboard.clone(), publisher.clone(), counters.clone(), &runtime);
         let subscriber = Subscriber::new(
             client.clone(),
-            names.clone(),
+            names,
             streams,
             acknowledger,
             dead_letters,
             counters.clone(),
             options.clone(),
         );
+        let subscriber = Arc::new(subscriber);
+        let here = options.home.as_ref().map(|home| Arc::<str>::from(&*home.node));
+        let parcels = options
+            .home
+            .zip(here.clone())
+            .map(|(Home { run, .. }, here)| subscriber.subscribe_node(here, run, Arc::new(unpacker)));
         Ok(Self {
             hops: options.hops,
             runtime,
             client,
-            names,
             frame_bytes_max,
-            switchboard: Switchboard::counting(counters.clone()),
+            switchboard,
             publisher,
-            subscriber: Arc::new(subscriber),
+            subscriber,
             subscriptions: Mutex::default(),
+            here,
+            elsewhere: RwLock::default(),
             counters,
             throttle: Throttle::new(),
             stopped: AtomicBool::new(false),
             _keeper: keeper,
+            parcels: Mutex::new(parcels),
         })
     }
 
@@ -179,10 +202,27 @@ impl NodeBus {
         drop(task);
     }
 
+    /// From now on these are known to live at these nodes, and nobody else is; what is for them goes there in parcels. Who has
+    /// moved since is sent on to; for who is nowhere known to be, frames wait under its own name.
+    pub fn elsewhere(&self, nodes: impl Iterator<Item = (Address, Arc<str>)>) {
+        let nodes = nodes.collect();
+        *self.elsewhere.write() = nodes;
+    }
+
+    /// The node at which `to` lives, if that is known.
+    fn node_of(&self, to: Address) -> Option<Arc<str>> {
+        match self.switchboard.has(to) {
+            true => self.here.clone(),
+            false => self.elsewhere.read().get(&to).cloned(),
+        }
+    }
+
     /// Takes nothing in any more: detaches everyone. Sending goes on.
     pub fn detach_all(&self) {
         let addresses: Vec<_> = self.subscriptions.lock().keys().copied().collect();
         addresses.into_iter().for_each(|address| self.detach(address));
+        let parcels = self.parcels.lock().take();
+        drop(parcels);
     }
 
     /// Detaches everyone, drops what is sent from now on, and waits until the broker has confirmed all that was sent before,
@@ -212,9 +252,8 @@ impl NodeBus {
 
     fn publish(&self, to: Address, frame: Frame) {
         let class = frame.class;
-        let subject = self.names.subject(to, class);
-        let mut piece =
-            |payload, messages| self.publisher.put(class, Outgoing { subject: subject.clone(), payload, messages });
+        let at = self.node_of(to);
+        let mut piece = |frame, messages| self.publisher.put(class, Outgoing { to, at: at.clone(), frame, messages });
         let mut oversized = |message, bytes| {
             self.counters.add(Counter::MessagesOversized, 1);
             if let Some(suppressed) = self.throttle.pass(Instant::now()) {
@@ -223,7 +262,7 @@ impl NodeBus {
                 warn!(?to, ?class, ?what, bytes, bytes_max, suppressed, "dropped a message that no frame can carry");
             }
         };
-        split::encode(frame, self.frame_bytes_max, &mut piece, &mut oversized);
+        split::encode(frame, self.frame_bytes_max - parcel::WRAPPING, &mut piece, &mut oversized);
     }
 }
 

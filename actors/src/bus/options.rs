@@ -16,6 +16,15 @@ pub enum Hops {
     JetStream,
 }
 
+/// The name under which the others send a node what is for its actors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// The node's name: 1 to 32 of `a-z 0-9 -`.
+    pub node: String,
+    /// The number of its process, where another may still run under this name: each has a consumer of its own.
+    pub run: Option<u64>,
+}
+
 /// How a node's bus is set up. `deployment`, `frame_streams` and, in spirit, the rest are the same on all nodes.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -25,6 +34,8 @@ pub struct Options {
     pub deployment: String,
     /// How frames travel within the node.
     pub hops: Hops,
+    /// Where parcels for this node's actors arrive. Without it each frame for them is a message of the broker by itself.
+    pub home: Option<Home>,
     /// Streams that share the frames, so that no single one, and no single Raft group, carries all: 1 to 64.
     pub frame_streams: u16,
     /// Copies of each stream: 1 to 5.
@@ -63,6 +74,7 @@ impl Options {
             runtime,
             deployment: deployment.into(),
             hops: Hops::default(),
+            home: None,
             frame_streams: 4,
             replicas: 1,
             stream_age: Duration::from_secs(120),
@@ -82,6 +94,10 @@ impl Options {
     pub(super) fn out_of_range(&self) -> Option<&'static str> {
         let rules = [
             (remit_core::id::is_shard_name(&self.deployment), "a deployment's name is 1 to 32 of a-z, 0-9 and -"),
+            (
+                self.home.as_ref().is_none_or(|home| remit_core::id::is_shard_name(&home.node)),
+                "a node's name is 1 to 32 of a-z, 0-9 and -",
+            ),
             ((1..=64).contains(&self.frame_streams), "there are 1 to 64 streams of frames"),
             ((1..=5).contains(&self.replicas), "a stream has 1 to 5 replicas"),
             ((1_024..=codec::BYTES_MAX).contains(&self.frame_bytes_max), "a frame has at most 1024 to 8388608 bytes"),

@@ -149,6 +149,17 @@ impl Inner {
         }
     }
 
+    /// Tells the bus where all that does not run here does.
+    fn direct(&self) {
+        let Some(joined) = self.joined.get() else { return };
+        let view = self.view.lock();
+        let elsewhere = view.addresses(self.lease.now_ms()).filter(|(_, node)| *node != self.options.node);
+        let mut names: BTreeMap<&str, Arc<str>> = BTreeMap::new();
+        joined.bus.elsewhere(
+            elsewhere.map(|(address, node)| (address, names.entry(node).or_insert_with(|| node.into()).clone())),
+        );
+    }
+
     fn me_now(&self) -> Me {
         Me { node: self.options.node.clone(), incarnation: self.incarnation, lease_until_ms: self.lease.until_ms() }
     }
@@ -167,6 +178,7 @@ impl Inner {
 async fn act(cluster: Cluster) {
     let inner = &cluster.0;
     loop {
+        inner.direct();
         let (acts, wait) = {
             let now_ms = inner.lease.now_ms();
             let mut hosting = inner.hosting.lock();

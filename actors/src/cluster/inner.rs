@@ -99,6 +99,7 @@ impl Inner {
             incarnation: self.incarnation,
             roles: self.options.roles,
             draining: self.is_leaving.load(Relaxed),
+            door: self.options.door,
             version: u32::from(codec::VERSION),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: self.started_at,

@@ -23,6 +23,8 @@ pub struct Member {
     pub roles: Roles,
     /// It is leaving, and gives away all that it runs.
     pub draining: bool,
+    /// The number of its door, for what actors have to tell it.
+    pub door: u64,
     /// The newest version of frames that it reads.
     pub version: u32,
     /// The version of its program. For people only.
@@ -202,13 +204,14 @@ mod tests {
             incarnation: u64::MAX,
             roles: Roles { shard: true, ..Roles::default() },
             draining: false,
+            door: 9,
             version: 3,
             program: "0.1.0".into(),
             started_at: Time(1_600_000_000_000),
             at: Time(1_700_000_000_000),
             beat: 7,
         };
-        let text = r#"{"id":"f1","incarnation":18446744073709551615,"roles":{"gateway":false,"manager":false,"shard":true,"projector":false},"draining":false,"version":3,"program":"0.1.0","started_at":1600000000000,"at":1700000000000,"beat":7}"#;
+        let text = r#"{"id":"f1","incarnation":18446744073709551615,"roles":{"gateway":false,"manager":false,"shard":true,"projector":false},"draining":false,"door":9,"version":3,"program":"0.1.0","started_at":1600000000000,"at":1700000000000,"beat":7}"#;
         assert_eq!(String::from_utf8(to_json(&member)).unwrap(), text);
         assert_eq!(from_json::<Member>(text.as_bytes()).unwrap(), member);
 

@@ -54,6 +54,8 @@ pub struct Options {
     pub node: String,
     /// The id of its data folder.
     pub id: String,
+    /// The number of its door.
+    pub door: u64,
     /// What it may run.
     pub roles: Roles,
     /// A node that has not been heard of for so long is dead, in milliseconds.

@@ -205,6 +205,7 @@ mod tests {
                 incarnation,
                 roles: Roles::ALL,
                 draining: false,
+                door: 1,
                 version: 1,
                 program: String::new(),
                 started_at: Time(0),

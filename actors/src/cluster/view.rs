@@ -240,6 +240,16 @@ impl View {
         })
     }
 
+    /// Where each journal is served, and each door is, as far as their nodes are alive.
+    pub fn addresses(&self, now_ms: u64) -> impl Iterator<Item = (Address, &str)> {
+        let journals = self.owners.keys().filter_map(move |journal| {
+            let owner = self.owner(*journal, now_ms).filter(|owner| owner.is_live)?;
+            Some((*journal, owner.node))
+        });
+        let doors = self.members(now_ms).filter(|known| known.is_live);
+        journals.chain(doors.map(|known| (Address::Gateway(known.member.door), known.name)))
+    }
+
     /// Where an operator wants this journal.
     #[must_use]
     pub fn pin(&self, journal: Address) -> Option<&str> {

@@ -467,8 +467,8 @@ fn what_is_not_exactly_one_frame_of_this_version_is_refused_and_says_why() {
     wild.splice(at..=at, number(u64::MAX));
     for (bytes, why) in [
         (vec![], "empty"),
-        (next_version, "written in format 5, but this version reads format 4 only"),
-        (b"{}".to_vec(), "written in format 123, but this version reads format 4 only"),
+        (next_version, "written in format 6, but this version reads format 5 only"),
+        (b"{}".to_vec(), "written in format 123, but this version reads format 5 only"),
         (vec![VERSION], "cut off"),
         (long, "3 bytes follow its end"),
         (wild, "cut off"),

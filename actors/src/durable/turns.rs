@@ -44,18 +44,24 @@ impl Turns {
     /// # Errors
     /// How the actor ended; nothing of this turn was sent or acknowledged.
     pub fn turn(&mut self, now: Time) -> Result<(), Ended> {
-        let (frames, receipts) = self.lanes.take(self.batch_messages_max);
-        match catch_unwind(AssertUnwindSafe(|| self.commit(&frames, receipts, now))) {
-            Ok(done) => done.map_err(Ended::from),
-            Err(panic) => Err(Ended::Panicked(said(panic.as_ref()))),
-        }
-    }
-
-    /// The part that may fail: the machine's, then what the commit made true, then the receipts.
-    fn commit(&mut self, frames: &[Frame], mut receipts: Vec<Receipt>, now: Time) -> Result<(), Failure> {
+        let (frames, mut receipts) = self.lanes.take(self.batch_messages_max);
         if planted!(AcknowledgedBeforeCommit) {
             receipts.drain(..).for_each(Receipt::acknowledge);
         }
+        let ended = match catch_unwind(AssertUnwindSafe(|| self.commit(&frames, now))) {
+            Ok(Ok(())) => {
+                receipts.into_iter().for_each(Receipt::acknowledge);
+                return Ok(());
+            }
+            Ok(Err(failure)) => Ended::from(failure),
+            Err(panic) => Ended::Panicked(said(panic.as_ref())),
+        };
+        receipts.into_iter().for_each(Receipt::keep);
+        Err(ended)
+    }
+
+    /// The part that may fail: the machine's, then what the commit made true.
+    fn commit(&mut self, frames: &[Frame], now: Time) -> Result<(), Failure> {
         let began = traced::begins(frames);
         for (to, frame) in self.machine.turn(frames, now)? {
             self.bus.send(to, frame);
@@ -63,7 +69,6 @@ impl Turns {
         if let Some(began) = began {
             traced::tell(self.machine.address(), frames, began);
         }
-        receipts.into_iter().for_each(Receipt::acknowledge);
         Ok(())
     }
 

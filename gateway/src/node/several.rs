@@ -37,6 +37,7 @@ pub(super) fn member(
     client: &async_nats::Client,
     journals: Vec<Journal>,
     create: bool,
+    (run, door): (u64, u64),
 ) -> Result<Members, store::Error> {
     let registry = Registry::open(&dir.join(REGISTRY))?;
     let id = registry.id_or(&Uuid::new_v4().to_string())?;
@@ -45,6 +46,7 @@ pub(super) fn member(
         deployment: genesis.deployment.clone(),
         node: settings.node.name_or_host(),
         id,
+        door,
         roles: Roles {
             gateway: roles.contains(&Role::Gateway),
             manager: roles.contains(&Role::Manager),
@@ -60,7 +62,7 @@ pub(super) fn member(
         create,
         runtime: Handle::current(),
     };
-    Ok(Members::new(client, options, registry, super::rand_u64()))
+    Ok(Members::new(client, options, registry, run))
 }
 
 /// Asks the cluster for the door.

@@ -3,7 +3,7 @@
 //! A transfer of two legs goes its whole way, under the saga: door, manager, the debit's shard, manager, the credit's shard, manager,
 //! door. An actor takes all that waits for it in one turn, as the product does; the turn takes processors, then the append of its
 //! commit to the ledger stream, for which the actor waits, then a flush of the disk; then one frame leaves for each destination, by
-//! mailbox within a machine and through a stream of frames between machines. So how large batches and frames are, and what is queued
+//! mailbox within a machine and in parcels, through a stream of frames, between machines. So how large batches and parcels are, and what is queued
 //! where, comes out of the model; what goes in is [`Costs`] and [`Plant`].
 //!
 //! `world` is the model itself. Not in it: refusals, retries, faults, pauses of garbage collectors, and that a flush of one takes longer beside another's.
@@ -23,12 +23,12 @@ pub struct Costs {
     pub message: u64,
     /// Processor: a turn, however many messages it takes.
     pub turn: u64,
-    /// Processor: a frame that goes by the broker, at both its ends together.
-    pub frame: u64,
+    /// Processor: a parcel, at both its ends together.
+    pub parcel: u64,
     /// A broker's processor: an append to a ledger stream, at the stream's leader; what reads it later included.
     pub appended: u64,
-    /// The same: a frame, stored, delivered and acknowledged.
-    pub framed: u64,
+    /// The same: a parcel, stored, delivered and acknowledged.
+    pub carried: u64,
     /// The same, for each message of ours within either.
     pub stored_each: u64,
     /// Of what a stream's leader does with a message, that part which it does one message after the other, in hundredths.
@@ -86,8 +86,8 @@ pub struct Outcome {
     pub p50_ms: f64,
     /// As above.
     pub p99_ms: f64,
-    /// Frames through the brokers, for each transfer.
-    pub frames_per_transfer: f64,
+    /// Parcels through the brokers, for each transfer.
+    pub parcels_per_transfer: f64,
     /// Appends to ledger streams, for each transfer.
     pub appends_per_transfer: f64,
     /// What is in use for which part of the time, the busiest first; of each kind that one which is used most.
@@ -108,9 +108,9 @@ mod tests {
         door: 5_000,
         message: 5_000,
         turn: 50_000,
-        frame: 20_000,
+        parcel: 20_000,
         appended: 20_000,
-        framed: 20_000,
+        carried: 20_000,
         stored_each: 500,
         serial_percent: 100,
         follower_percent: 50,
@@ -146,7 +146,7 @@ mod tests {
         let ms = f64::from(u32::try_from(COSTS.door + 6 * 1_000 + 5 * commit).unwrap()) / 1e6;
         assert!((outcome.p50_ms - ms).abs() < 0.001, "{outcome:?}, and by hand {ms}");
         assert!((outcome.appends_per_transfer - 5.0).abs() < 0.1, "{outcome:?}");
-        assert_eq!(outcome.frames_per_transfer, 0.0, "all are within the machine");
+        assert_eq!(outcome.parcels_per_transfer, 0.0, "all are within the machine");
     }
 
     #[test]

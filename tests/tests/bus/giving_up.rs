@@ -39,7 +39,7 @@ async fn what_is_no_frame_becomes_a_dead_letter_with_its_reason_and_blocks_nobod
         kept.push((of(header::REASON), of(header::SEQUENCE), of(header::SIZE), letter.payload.len()));
         assert_eq!([of(header::SUBJECT).as_str(), of(header::STREAM).as_str()], [SHARD_SUBJECT, SHARD_STREAM]);
     }
-    let reason = |found: u8| format!("written in format {found}, but this version reads format 4 only");
+    let reason = |found: u8| format!("written in format {found}, but this version reads format 5 only");
     assert_eq!(kept[0], (reason(b'r'), "1".into(), "".into(), 7));
     assert_eq!(kept[1], (reason(77), "2".into(), "".into(), foreign.len()));
     assert!(kept[2].0.starts_with("malformed: "), "{}", kept[2].0);

@@ -3,5 +3,6 @@
 
 mod arriving;
 mod giving_up;
+mod parcels;
 mod recovering;
 mod stage;

@@ -10,14 +10,18 @@ use bytes::Bytes;
 use tokio::{runtime::Handle, sync::mpsc};
 use tracing::warn;
 
-use super::{Task, Throttle, acknowledger::Acknowledger, names::Names, streams::Streams};
+use super::{
+    Task, Throttle,
+    acknowledger::Acknowledger,
+    names::{Names, Recipient},
+    streams::Streams,
+};
 use crate::{
     bus::{
         counters::{Counter, Counters},
         header,
     },
     codec,
-    message::Address,
 };
 
 /// Dead letters that wait to be stored. They are rare; a flood of them is stopped here, and told by a counter.
@@ -32,7 +36,7 @@ const TRIES: usize = 4;
 /// Something that came by a stream of frames and is none.
 #[derive(Debug)]
 pub(in crate::bus) struct DeadLetter {
-    pub(in crate::bus) to: Address,
+    pub(in crate::bus) to: Recipient,
     pub(in crate::bus) reason: codec::Error,
     pub(in crate::bus) subject: Subject,
     pub(in crate::bus) stream: String,
@@ -74,7 +78,7 @@ impl DeadLetters {
     /// Takes a letter; never waits. Without room it is lost, so that frames behind it need not wait.
     pub(in crate::bus) fn put(&self, letter: DeadLetter) {
         if let Some(suppressed) = self.shared.throttle.pass(Instant::now()) {
-            let (to, reason, subject, sequence) = (letter.to, &letter.reason, &letter.subject, letter.sequence);
+            let (to, reason, subject, sequence) = (&letter.to, &letter.reason, &letter.subject, letter.sequence);
             warn!(?to, %reason, %subject, sequence, suppressed, "what arrived is no frame");
         }
         if let Err(refused) = self.queue.try_send(letter) {
@@ -118,7 +122,7 @@ impl Keeper {
         let payload = letter.payload.slice(..size.min(PAYLOAD_BYTES_MAX));
         for attempt in 1..=TRIES {
             let sent =
-                self.context.publish_with_headers(self.names.dead_letter(letter.to), headers.clone(), payload.clone());
+                self.context.publish_with_headers(self.names.dead_letter(&letter.to), headers.clone(), payload.clone());
             let stored = match sent.await {
                 Ok(confirmation) => confirmation.await,
                 Err(error) => Err(error),

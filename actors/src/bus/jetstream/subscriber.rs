@@ -1,4 +1,4 @@
-//! Frames on their way from the broker to one address.
+//! Frames on their way from the broker to one actor or gateway, and parcels to a node.
 //!
 //! A subscription makes sure of its stream and consumer, pulls without pause, and hands each frame to the inlet. When
 //! anything fails it starts over, and silence counts as failure: an idle broker must send heartbeats, and one that sends
@@ -28,6 +28,7 @@ use async_nats::{
             pull::{Config, MessagesError, Stream},
         },
         context::ConsumerInfoError,
+        message::Info,
         stream::{ConsumerError, ConsumerUpdateError},
     },
 };
@@ -39,8 +40,9 @@ use super::{
     Connection, Task, Throttle,
     acknowledger::Acknowledger,
     dead_letters::{DeadLetter, DeadLetters},
-    names::Names,
+    names::{Names, Recipient},
     streams::{self, Streams},
+    unpacker::Unpacker,
 };
 use crate::{
     bus::{
@@ -125,19 +127,31 @@ impl Subscriber {
         term: Option<u64>,
         inlet: Arc<dyn Inlet>,
     ) -> Task {
-        Task::spawn(&self.options.runtime, self.clone().run(address, term, inlet))
+        let to = Recipient::Actor(address);
+        Task::spawn(&self.options.runtime, self.clone().run(to, term, Way::Inlet(inlet)))
     }
 
-    async fn run(self: Arc<Self>, address: Address, term: Option<u64>, inlet: Arc<dyn Inlet>) {
+    /// Hands what comes for this node, in this run of it if there may be others, to `unpacker`, until the task is dropped.
+    pub(in crate::bus) fn subscribe_node(
+        self: &Arc<Self>,
+        node: Arc<str>,
+        run: Option<u64>,
+        unpacker: Arc<Unpacker>,
+    ) -> Task {
+        let to = Recipient::Node(node);
+        Task::spawn(&self.options.runtime, self.clone().run(to, run, Way::Unpacker(unpacker)))
+    }
+
+    async fn run(self: Arc<Self>, to: Recipient, term: Option<u64>, into: Way) {
         let throttle = Throttle::new();
         let mut pause = PAUSE_FIRST;
         loop {
             let began = Instant::now();
-            let broken = AssertUnwindSafe(Box::pin(self.serve(address, term, &*inlet))).catch_unwind().await;
+            let broken = AssertUnwindSafe(Box::pin(self.serve(&to, term, &into))).catch_unwind().await;
             let broken = broken.unwrap_or_else(|_| Broken::Panicked);
             if let Some(suppressed) = throttle.pass(Instant::now()) {
                 let error: &dyn std::error::Error = &broken;
-                warn!(?address, error, suppressed, "a subscription starts over");
+                warn!(?to, error, suppressed, "a subscription starts over");
             }
             if began.elapsed() > PAUSE_LAST {
                 pause = PAUSE_FIRST;
@@ -148,23 +162,23 @@ impl Subscriber {
     }
 
     /// Hands over frames until something fails.
-    async fn serve(&self, address: Address, term: Option<u64>, inlet: &dyn Inlet) -> Broken {
+    async fn serve(&self, to: &Recipient, term: Option<u64>, into: &Way) -> Broken {
         let connection = Connection::of(&self.client);
-        let (consumer, mut frames) = match connection.unless_lost(Box::pin(self.open(address, term))).await {
+        let (consumer, mut frames) = match connection.unless_lost(Box::pin(self.open(to, term))).await {
             Some(Ok(opened)) => opened,
             Some(Err(broken)) => return broken,
             None => return Broken::Disconnected,
         };
-        debug!(?address, ?term, "subscribed");
-        let broken = self.pump(address, inlet, &connection, &consumer, &mut frames).await;
+        debug!(?to, ?term, "subscribed");
+        let broken = self.pump(to, into, &connection, &consumer, &mut frames).await;
         self.counters.add(Counter::Resubscribed, 1);
         broken
     }
 
     async fn pump(
         &self,
-        address: Address,
-        inlet: &dyn Inlet,
+        to: &Recipient,
+        into: &Way,
         connection: &Connection,
         consumer: &Consumer<Config>,
         frames: &mut Stream,
@@ -179,7 +193,7 @@ impl Subscriber {
                 next = frames.next() => match next {
                     Some(Ok(message)) => {
                         came = true;
-                        self.deliver(address, message, inlet);
+                        self.deliver(to, message, into);
                     }
                     Some(Err(error)) => return error.into(),
                     None => return Broken::Ended,
@@ -207,12 +221,12 @@ impl Subscriber {
         }
     }
 
-    async fn open(&self, address: Address, term: Option<u64>) -> Result<(Consumer<Config>, Stream), Broken> {
-        let stream = self.streams.frames(self.names.stream_of(address)).await?;
-        let consumer = match address {
-            _ if is_forgetful(address) => stream.create_consumer(self.forgetful(address)).await?,
+    async fn open(&self, to: &Recipient, term: Option<u64>) -> Result<(Consumer<Config>, Stream), Broken> {
+        let stream = self.streams.frames(self.names.stream_of(to)).await?;
+        let consumer = match to {
+            _ if is_forgetful(to) => stream.create_consumer(self.forgetful(to)).await?,
             _ => {
-                let (name, wanted) = (self.names.consumer(address, term), self.durable(address, term));
+                let (name, wanted) = (self.names.consumer(to, term), self.durable(to, term));
                 let consumer = stream.get_or_create_consumer(&name, wanted.clone()).await?;
                 match changed(&consumer.cached_info().config, &wanted) {
                     Some(config) => stream.update_consumer(config).await?,
@@ -225,10 +239,10 @@ impl Subscriber {
         Ok((consumer, frames))
     }
 
-    fn durable(&self, address: Address, term: Option<u64>) -> Config {
+    fn durable(&self, to: &Recipient, term: Option<u64>) -> Config {
         Config {
-            durable_name: Some(self.names.consumer(address, term)),
-            filter_subject: self.names.subjects_of(address),
+            durable_name: Some(self.names.consumer(to, term)),
+            filter_subject: self.names.subjects_of(to),
             deliver_policy: recent(),
             ack_policy: AckPolicy::Explicit,
             ack_wait: self.options.ack_wait,
@@ -240,9 +254,9 @@ impl Subscriber {
         }
     }
 
-    fn forgetful(&self, address: Address) -> Config {
+    fn forgetful(&self, to: &Recipient) -> Config {
         Config {
-            filter_subject: self.names.subjects_of(address),
+            filter_subject: self.names.subjects_of(to),
             deliver_policy: recent(),
             ack_policy: AckPolicy::None,
             inactive_threshold: GATEWAY_GONE,
@@ -251,33 +265,54 @@ impl Subscriber {
         }
     }
 
-    fn deliver(&self, address: Address, message: Message, inlet: &dyn Inlet) {
+    fn deliver(&self, to: &Recipient, message: Message, into: &Way) {
         let info = message.info();
         if info.as_ref().is_ok_and(|info| info.delivered > 1) {
             self.counters.add(Counter::FramesRedelivered, 1);
         }
-        let receipt = message.reply.clone().filter(|_| !is_forgetful(address));
-        match codec::decode(&message.payload) {
-            Ok(frame) => {
+        let receipt = message.reply.clone().filter(|_| !is_forgetful(to));
+        let read = match into {
+            Way::Inlet(inlet) => codec::decode(&message.payload).map(|frame| {
                 self.counters.add(Counter::FramesReceived, 1);
                 self.counters.add(Counter::MessagesReceived, frame.messages.len());
-                let receipt = receipt.map(|to| self.acknowledger.receipt(to));
+                let receipt = receipt.clone().map(|to| self.acknowledger.receipt(to));
                 inlet.deliver(Delivery { frame, receipt });
-            }
-            Err(reason) => {
-                let came_by = info.map(|info| (info.stream.to_owned(), info.stream_sequence));
-                let (stream, sequence) = came_by.unwrap_or_default();
-                let message = message.message;
-                let (subject, payload) = (message.subject, message.payload);
-                self.dead_letters.put(DeadLetter { to: address, reason, subject, stream, sequence, payload, receipt });
-            }
+            }),
+            Way::Unpacker(unpacker) => unpacker.unpack(
+                &message.payload,
+                receipt.clone().map(|to| self.acknowledger.receipt(to)),
+                |to, reason, payload| {
+                    let (stream, sequence) = came_by(&info);
+                    let (subject, to) = (message.subject.clone(), Recipient::Actor(to));
+                    self.dead_letters.put(DeadLetter { to, reason, subject, stream, sequence, payload, receipt: None });
+                },
+            ),
+        };
+        if let Err(reason) = read {
+            let (stream, sequence) = came_by(&info);
+            let message = message.message;
+            let (subject, payload, to) = (message.subject, message.payload, to.clone());
+            self.dead_letters.put(DeadLetter { to, reason, subject, stream, sequence, payload, receipt });
         }
     }
 }
 
+/// Where what comes by a subscription goes in.
+enum Way {
+    /// Frames.
+    Inlet(Arc<dyn Inlet>),
+    /// Parcels.
+    Unpacker(Arc<Unpacker>),
+}
+
 /// Whether what it missed while it was away is no loss to it: it asks, and asks again.
-fn is_forgetful(address: Address) -> bool {
-    matches!(address, Address::Gateway(_) | Address::Projector | Address::Ledger)
+fn is_forgetful(recipient: &Recipient) -> bool {
+    matches!(recipient, Recipient::Actor(Address::Gateway(_) | Address::Projector | Address::Ledger))
+}
+
+/// The stream, and the sequence there.
+fn came_by<E>(info: &Result<Info<'_>, E>) -> (String, u64) {
+    info.as_ref().map(|info| (info.stream.to_owned(), info.stream_sequence)).unwrap_or_default()
 }
 
 /// From a little before now.

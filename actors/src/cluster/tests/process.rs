@@ -103,6 +103,7 @@ impl Process {
             incarnation: *incarnation,
             roles: self.roles,
             draining: self.is_leaving,
+            door: self.me.incarnation,
             version: 1,
             program: String::new(),
             started_at: Time(0),

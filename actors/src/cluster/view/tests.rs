@@ -19,6 +19,7 @@ fn member(incarnation: u64, beat: u64) -> Vec<u8> {
         incarnation,
         roles: Roles::ALL,
         draining: false,
+        door: 1,
         version: 1,
         program: String::new(),
         started_at: Time(0),

@@ -46,8 +46,8 @@ struct Shared {
     broker_cpu_us_per_transfer: Option<f64>,
     /// Messages of ledger streams.
     appends_per_transfer: Option<f64>,
-    /// Messages of the streams of frames.
-    frames_per_transfer: Option<f64>,
+    /// Messages of the streams of frames: parcels, and frames that travel alone.
+    parcels_per_transfer: Option<f64>,
 }
 
 /// How it was run.
@@ -85,7 +85,7 @@ impl Line {
             load_cpu_us_per_transfer: us(used.own_cpu),
             broker_cpu_us_per_transfer: us(used.broker_cpu),
             appends_per_transfer: traffic.map(|traffic| fine(traffic.appends)),
-            frames_per_transfer: traffic.map(|traffic| fine(traffic.frames)),
+            parcels_per_transfer: traffic.map(|traffic| fine(traffic.parcels)),
         });
         Self {
             protocol,
@@ -164,9 +164,9 @@ impl Shared {
     fn sentence(&self) -> String {
         let Self { nodes, frame_streams, .. } = self;
         format!(
-            "{nodes} nodes; frames over {frame_streams} streams; for each transfer {} frames, {} appends to ledger streams, CPU us {} of the \
+            "{nodes} nodes; frames over {frame_streams} streams; for each transfer {} parcels of them, {} appends to ledger streams, CPU us {} of the \
              broker's and {} of the load generator's",
-            maybe(self.frames_per_transfer),
+            maybe(self.parcels_per_transfer),
             maybe(self.appends_per_transfer),
             maybe(self.broker_cpu_us_per_transfer),
             maybe(self.load_cpu_us_per_transfer),

@@ -15,15 +15,15 @@ use crate::cli::{
 
 /// What the model is fed with. `fitted`: to what `remit bench --nodes 1 --protocol saga` says of processors, with `--hops local` and with
 /// `--hops jetstream`, each with `--batch 1000`, with `--batch 50`, and with `--batch 1 --clients 64`: what the costs of a transfer
-/// rise by with its appends, and with its frames, is an append's and a frame's; the rest is a transfer's own. On two processors of a
+/// rise by with its appends, and with its parcels, is an append's and a parcel's; the rest is a transfer's own. On two processors of a
 /// virtual machine.
 const COSTS: Costs = Costs {
     door: 5_000,        // fitted, together with `message`: how the two share it is assumed
     message: 3_000,     // fitted
     turn: 155_000,      // fitted
-    frame: 25_000,      // fitted
+    parcel: 25_000,     // fitted
     appended: 50_000,   // fitted
-    framed: 25_000,     // fitted
+    carried: 25_000,    // fitted
     stored_each: 1_000, // fitted
     // Assumed: parsing, delivering and acknowledgements go on beside it.
     serial_percent: 50,
@@ -133,7 +133,7 @@ fn table(lines: &[Line]) -> String {
         "transfers/s>",
         "p50 ms>",
         "p99 ms>",
-        "frames>",
+        "parcels>",
         "appends>",
         "groups>",
         "busiest",
@@ -153,7 +153,7 @@ fn table(lines: &[Line]) -> String {
             Cell::new(format!("{:.0}", most.transfers_per_s)),
             Cell::new(ms(at_half.p50_ms)),
             Cell::new(ms(at_half.p99_ms)),
-            Cell::new(hundredths(most.frames_per_transfer)),
+            Cell::new(hundredths(most.parcels_per_transfer)),
             Cell::new(hundredths(most.appends_per_transfer)),
             Cell::new(count(*raft_groups_per_broker)),
             Cell::new(busy(0)),
@@ -161,20 +161,20 @@ fn table(lines: &[Line]) -> String {
         ]);
     }
     let us = |ns: u64| as_f64(ns) / 1e3;
-    let Costs { door, message, turn, frame, appended, framed, stored_each, flush, .. } = COSTS;
+    let Costs { door, message, turn, parcel, appended, carried, stored_each, flush, .. } = COSTS;
     let Costs { bytes, serial_percent, follower_percent, flushes_at_once, wire_bytes_per_s, .. } = COSTS;
     format!(
-        "{}\n(A model. p50 and p99: with requests for half of these transfers/s; -: which is more than is carried for long, the batches being smaller. Frames and appends: for each transfer. Groups: of Raft, on each \
-         broker.\n Measured, in us of a processor: a transfer at the door {}, a message in a turn {}, a turn {}, a frame {}; of a broker's, an \
-         append {}, a frame {}, and {} for each message within; and a flush {} us.\n Assumed: a stream's leader does {serial_percent} % of that one after the other, a follower has {follower_percent} % of it, a \
+        "{}\n(A model. p50 and p99: with requests for half of these transfers/s; -: which is more than is carried for long, the batches being smaller. Parcels and appends: for each transfer. Groups: of Raft, on each \
+         broker.\n Measured, in us of a processor: a transfer at the door {}, a message in a turn {}, a turn {}, a parcel {}; of a broker's, an \
+         append {}, a parcel {}, and {} for each message within; and a flush {} us.\n Assumed: a stream's leader does {serial_percent} % of that one after the other, a follower has {follower_percent} % of it, a \
          disk makes {flushes_at_once} flushes at once, a message has {bytes} bytes, a broker's network {} Gbit/s.)",
         render::text(&table),
         us(door),
         us(message),
         us(turn),
-        us(frame),
+        us(parcel),
         us(appended),
-        us(framed),
+        us(carried),
         us(stored_each),
         us(flush),
         wire_bytes_per_s * 8 / 1_000_000_000,

@@ -8,8 +8,8 @@ use futures::TryStreamExt;
 pub(super) struct Traffic {
     /// Messages of ledger streams: a commit of a journal is one, or the proof that it is still its owner's.
     pub(super) appends: u64,
-    /// Messages of the streams of frames.
-    pub(super) frames: u64,
+    /// Messages of the streams of frames: parcels, and frames that travel alone.
+    pub(super) parcels: u64,
 }
 
 impl Traffic {
@@ -21,11 +21,14 @@ impl Traffic {
             let prefix = format!("{deployment}-{kind}-");
             all.iter().filter(|info| info.config.name.starts_with(&prefix)).map(|info| info.state.last_sequence).sum()
         };
-        Some(Self { appends: sum("ledger"), frames: sum("frames") })
+        Some(Self { appends: sum("ledger"), parcels: sum("frames") })
     }
 
     /// What was taken since an earlier moment.
     pub(super) const fn since(self, before: Self) -> Self {
-        Self { appends: self.appends.saturating_sub(before.appends), frames: self.frames.saturating_sub(before.frames) }
+        Self {
+            appends: self.appends.saturating_sub(before.appends),
+            parcels: self.parcels.saturating_sub(before.parcels),
+        }
     }
 }

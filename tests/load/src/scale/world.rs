@@ -13,6 +13,11 @@ const WARM_UP: u64 = 2_000_000_000;
 const MEASURED: u64 = 1_000_000_000;
 /// Messages that a turn takes: `loop.batch_messages_max`.
 const TURN_MAX: usize = 4_096;
+/// How long what waits for a machine is let gather while a confirmation is due, in nanoseconds; above so many frames in a millisecond
+/// until it is as many, within a limit. The bus does so.
+const GATHER: u64 = 1_000_000;
+const FRAMES_PER_MS: u64 = 10;
+const GATHER_MS_MAX: u64 = 4;
 /// By mailbox, in nanoseconds.
 const MAILBOX: u64 = 1_000;
 const SECOND: f64 = 1e9;
@@ -65,10 +70,28 @@ enum What {
     Append(usize),
     Flush(usize),
     Send(usize),
-    Store(u16, Vec<u32>),
-    Receive(u16, Vec<u32>),
+    Leave(Way, u64),
+    Confirm(Way, u64),
+    Store(Way, u64, Vec<Frame>),
+    Receive(Way, Vec<Frame>),
     Deliver(u16, Vec<u32>),
     Measure,
+}
+
+/// From a machine to a machine.
+type Way = (usize, usize);
+/// Where it goes, and whose messages it has.
+type Frame = (u16, Vec<u32>);
+
+/// What leaves a machine for another one, in parcels.
+#[derive(Default)]
+struct Outgoing {
+    waiting: Vec<Frame>,
+    /// The how many-th of its parcels lacks its confirmation, if one does and it is not let gather too long.
+    unconfirmed: Option<u64>,
+    /// Whether that is let gather whatever is confirmed.
+    gathers: bool,
+    parcels: u64,
 }
 
 struct Event(u64, u64, What);
@@ -109,10 +132,11 @@ pub(super) struct World<'w> {
     /// Those of frames, then one for each actor.
     streams: Vec<Pool>,
     actors: Vec<Actor>,
+    ways: BTreeMap<Way, Outgoing>,
     transfers: Vec<Transfer>,
     requests: Vec<Request>,
     completed: u64,
-    frames: u64,
+    parcels: u64,
     latencies: Vec<f64>,
 }
 
@@ -135,10 +159,11 @@ impl<'w> World<'w> {
             wires: pools(plant.brokers.max(1), 1),
             streams: pools(plant.frame_streams + actors, 1),
             actors: (0..actors).map(actor).collect(),
+            ways: BTreeMap::new(),
             transfers: Vec::new(),
             requests: Vec::new(),
             completed: 0,
-            frames: 0,
+            parcels: 0,
             latencies: Vec::new(),
         }
     }
@@ -198,16 +223,29 @@ impl<'w> World<'w> {
                 self.send(self.machine(place(actor)), taken);
                 self.begin(actor);
             }
-            What::Store(to, transfers) => {
-                self.frames += 1;
-                let stream = usize::from(to) % index(self.plant.frame_streams);
-                let stored = self.store(stream, self.costs.framed, transfers.len());
-                self.at(stored + one_way, What::Receive(to, transfers));
+            What::Leave(way, parcel) => {
+                let outgoing = self.ways.entry(way).or_default();
+                if outgoing.unconfirmed == Some(parcel) {
+                    outgoing.unconfirmed = None;
+                    self.leave(way);
+                }
             }
-            What::Receive(to, transfers) => {
-                let machine = self.machine(to);
-                let received = self.processors[machine].serve(self.now, self.costs.frame / 2);
-                self.at(received, What::Deliver(to, transfers));
+            What::Confirm(way, parcel) => {
+                if !self.ways.entry(way).or_default().gathers {
+                    self.happen(What::Leave(way, parcel));
+                }
+            }
+            What::Store(way, parcel, frames) => {
+                self.parcels += 1;
+                let stream = way.1 % index(self.plant.frame_streams);
+                let messages = frames.iter().map(|(_, transfers)| transfers.len()).sum();
+                let stored = self.store(stream, self.costs.carried, messages);
+                self.at(stored + one_way, What::Confirm(way, parcel));
+                self.at(stored + one_way, What::Receive(way, frames));
+            }
+            What::Receive((_, machine), frames) => {
+                let received = self.processors[machine].serve(self.now, self.costs.parcel / 2);
+                frames.into_iter().for_each(|(to, transfers)| self.at(received, What::Deliver(to, transfers)));
             }
             What::Deliver(to, transfers) => self.deliver(to, transfers),
             What::Measure => self.measure(),
@@ -252,10 +290,28 @@ impl<'w> World<'w> {
             if self.plant.local && self.machine(to) == from {
                 self.after(MAILBOX, What::Deliver(to, transfers));
             } else {
-                let sent = self.processors[from].serve(self.now, self.costs.frame / 2);
-                self.at(sent + self.plant.round_trip / 2, What::Store(to, transfers));
+                let way = (from, self.machine(to));
+                self.ways.entry(way).or_default().waiting.push((to, transfers));
+                self.leave(way);
             }
         }
+    }
+
+    /// A parcel of all that waits, unless that is still let gather.
+    fn leave(&mut self, way: Way) {
+        let outgoing = self.ways.entry(way).or_default();
+        if outgoing.unconfirmed.is_some() || outgoing.waiting.is_empty() {
+            return;
+        }
+        let frames = std::mem::take(&mut outgoing.waiting);
+        outgoing.parcels += 1;
+        let parcel = outgoing.parcels;
+        outgoing.unconfirmed = Some(parcel);
+        let gather_ms = (frames.len() as u64 / FRAMES_PER_MS).min(GATHER_MS_MAX);
+        outgoing.gathers = gather_ms > 0;
+        let sent = self.processors[way.0].serve(self.now, self.costs.parcel / 2);
+        self.at(sent + self.plant.round_trip / 2, What::Store(way, parcel, frames));
+        self.after(GATHER.max(gather_ms * 1_000_000), What::Leave(way, parcel));
     }
 
     /// When a stream has stored a message that takes so long beside what is in it, in all its copies.
@@ -327,7 +383,7 @@ impl<'w> World<'w> {
             [&mut self.processors, &mut self.disks, &mut self.broker_processors, &mut self.wires, &mut self.streams];
         pools.into_iter().flatten().for_each(|pool| pool.busy = 0);
         self.actors.iter_mut().for_each(|actor| (actor.turns, actor.messages) = (0, 0));
-        (self.completed, self.frames) = (0, 0);
+        (self.completed, self.parcels) = (0, 0);
         self.latencies.clear();
     }
 
@@ -356,7 +412,7 @@ impl<'w> World<'w> {
             transfers_per_s: as_f64(self.completed) / (as_f64(MEASURED) / SECOND),
             p50_ms: share(&self.latencies, 50),
             p99_ms: share(&self.latencies, 99),
-            frames_per_transfer: each(self.frames),
+            parcels_per_transfer: each(self.parcels),
             appends_per_transfer: each(self.actors.iter().map(|actor| actor.turns).sum()),
             uses,
         }
