@@ -61,7 +61,7 @@ counters! {
     /// Parcels that came from the broker and could be read.
     ParcelsReceived parcels_received,
     /// Frames of parcels that nobody here took, or not in time, and that were sent on by themselves.
-    FramesPassedOn frames_passed_on,
+    FramesSentOn frames_sent_on,
     /// Deliveries that were not a frame's first.
     FramesRedelivered frames_redelivered,
     /// Frames that never left: no room in the queue, or nobody to take them.

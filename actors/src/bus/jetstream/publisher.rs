@@ -284,7 +284,7 @@ impl Sender {
                 match item {
                     // Whoever waited may have gone.
                     Item::Marker(passed) => drop(passed.send(())),
-                    Item::Frame(first) => return Some(load(class, first, taken, self.parcel_bytes_max)),
+                    Item::Frame(first) => return Some(pack(class, first, taken, self.parcel_bytes_max)),
                 }
             }
         }
@@ -305,7 +305,7 @@ impl Sender {
 }
 
 /// A frame by itself, or a parcel of it and what else waits for its node, in order, as far as there is room.
-fn load(class: Class, first: Outgoing, waiting: &mut VecDeque<Item>, parcel_bytes_max: usize) -> Load {
+fn pack(class: Class, first: Outgoing, waiting: &mut VecDeque<Item>, parcel_bytes_max: usize) -> Load {
     let mut count = Count { frames: 1, messages: first.messages, bytes: first.frame.len() };
     let Some(node) = first.at else {
         return Load { class, to: Recipient::Actor(first.to), payload: first.frame, count };

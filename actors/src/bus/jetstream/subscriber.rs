@@ -66,6 +66,9 @@ const PULL_EXPIRES: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_secs(5);
 /// How long frames that it holds back may be on their way.
 const GRACE: Duration = Duration::from_millis(500);
+/// A node may hold as many parcels unacknowledged as so many actors may hold frames: all that comes while one of its actors is slow
+/// for seconds, so that it does not hold up the others.
+const NODE_ACTORS: usize = 16;
 /// The pause before the first new try; it doubles up to the last.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 /// No longer, since a broker that came back should be used at once.
@@ -240,13 +243,17 @@ impl Subscriber {
     }
 
     fn durable(&self, to: &Recipient, term: Option<u64>) -> Config {
+        let unacknowledged_max = match to {
+            Recipient::Actor(_) => self.options.ack_pending_max,
+            Recipient::Node(_) => self.options.ack_pending_max.saturating_mul(NODE_ACTORS),
+        };
         Config {
             durable_name: Some(self.names.consumer(to, term)),
             filter_subject: self.names.subjects_of(to),
             deliver_policy: recent(),
             ack_policy: AckPolicy::Explicit,
             ack_wait: self.options.ack_wait,
-            max_ack_pending: i64::try_from(self.options.ack_pending_max).unwrap_or(i64::MAX),
+            max_ack_pending: i64::try_from(unacknowledged_max).unwrap_or(i64::MAX),
             // 0: never.
             inactive_threshold: term.map_or(Duration::ZERO, |_| OWNER_GONE),
             memory_storage: true,

@@ -161,7 +161,7 @@ impl Left {
 
 impl Shared {
     fn send_on(&self, (class, frame): (Class, Outgoing)) {
-        self.counters.add(Counter::FramesPassedOn, 1);
+        self.counters.add(Counter::FramesSentOn, 1);
         self.publisher.put(class, frame);
     }
 }
