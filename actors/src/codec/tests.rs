@@ -434,7 +434,7 @@ fn the_format_is_the_one_that_other_nodes_read() {
     let mut golden = frame(vec![Message::Command(command(Verb::PlaceHold, None))]);
     golden.traces.clear();
     let fields = [
-        "04",                                     // version
+        "05",                                     // version
         "01 03",                                  // from: Manager(3)
         "01",                                     // class: Do
         "01 5a",                                  // mark: up to 90
