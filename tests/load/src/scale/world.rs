@@ -17,7 +17,7 @@ const TURN_MAX: usize = 4_096;
 /// until it is as many, within a limit. The bus does so.
 const GATHER: u64 = 1_000_000;
 const FRAMES_PER_MS: u64 = 10;
-const GATHER_MS_MAX: u64 = 4;
+const GATHER_MS_MAX: u64 = 2;
 /// By mailbox, in nanoseconds.
 const MAILBOX: u64 = 1_000;
 const SECOND: f64 = 1e9;
