@@ -10,7 +10,8 @@
 //!
 //! Acknowledged, because one stream carries the frames of many actors, and what one of them leaves unacknowledged takes up
 //! the window of all; whoever misses the frame asks again from state. Not acknowledged at the end, because then the whole
-//! node ends, or the actor moves to another, and what the broker still has need not be asked for again when it is back.
+//! node ends, or the actor moves to another, and what the broker still has need not be asked for again when it is back: a frame of
+//! a parcel is sent on under the actor's own name.
 //! `unavailable` promises nothing: to a manager it is silence (R6), and to a client it says that a submit may or may not be
 //! recorded.
 

@@ -70,12 +70,7 @@ impl Acknowledger {
     /// so a late receipt may acknowledge another frame: that one is then lost, and asked for again from state.
     pub(in crate::bus) fn receipt(&self, to: Subject) -> Receipt {
         let own = self.clone();
-        Receipt::new(move || own.acknowledge(to))
-    }
-
-    /// A delivery is done with.
-    pub(in crate::bus) fn acknowledge(&self, to: Subject) {
-        self.say(to, Word::Ack);
+        Receipt::new(move || own.say(to, Word::Ack))
     }
 
     /// Ends a delivery that no one can handle.

@@ -48,7 +48,7 @@ use crate::{
 
 /// How long what waits is let gather while a confirmation is due.
 const GATHER: Duration = Duration::from_millis(1);
-/// Above so many frames in a millisecond what waits is let gather until it is as many…
+/// For each so many frames that left in parcels, what comes next is let gather for a millisecond…
 const FRAMES_PER_MS: usize = 10;
 /// …but no longer than this, in milliseconds. Of 256 single submits in flight 2 ms carry a third more than none, 4 ms two per cent
 /// more than that, and 8 ms less; one client alone never waits.

@@ -13,8 +13,8 @@ const WARM_UP: u64 = 2_000_000_000;
 const MEASURED: u64 = 1_000_000_000;
 /// Messages that a turn takes: `loop.batch_messages_max`.
 const TURN_MAX: usize = 4_096;
-/// How long what waits for a machine is let gather while a confirmation is due, in nanoseconds; above so many frames in a millisecond
-/// until it is as many, within a limit. The bus does so.
+/// How long what waits for a machine is let gather while a confirmation is due, in nanoseconds; and for each so many frames that left,
+/// a millisecond, within a limit. The bus does so.
 const GATHER: u64 = 1_000_000;
 const FRAMES_PER_MS: u64 = 10;
 const GATHER_MS_MAX: u64 = 2;
