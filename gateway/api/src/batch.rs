@@ -1,4 +1,4 @@
-//! `transfer.submit_batch`: up to 8,192 transfers in one message, each of which stands or falls alone.
+//! `transfer.submit_batch` and `account.open_batch`: up to 8,192 members in one message, each of which stands or falls alone.
 //!
 //! A batch whose members are all well-formed, as nearly all are, is read in one go. Any other is read again: its members
 //! are first only found, as slices of the body, and then read one by one, so that what is wrong with one of them is
@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::Serialize
 use serde_json::value::RawValue;
 
 use crate::{
+    account::OpenRequest,
     body,
     currency::Currencies,
     error::{Error, Failure},
@@ -17,10 +18,19 @@ use crate::{
     transfer::Status,
 };
 
-/// The most transfers of a batch. About two megabytes of requests; more would only grow the time until the first answer.
-pub const TRANSFERS_MAX: usize = 8_192;
+/// The most members of a batch. About two megabytes of requests; more would only grow the time until the first answer.
+pub const MEMBERS_MAX: usize = 8_192;
 
-/// The body, as a client builds it.
+/// The body of `account.open_batch`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+pub struct OpenBatchRequest {
+    /// The accounts, each as `account.open` has it.
+    #[serde(deserialize_with = "body::list")]
+    pub accounts: Vec<OpenRequest>,
+}
+
+/// The body of `transfer.submit_batch`, as a client builds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 pub struct BatchRequest {
@@ -53,7 +63,7 @@ pub enum Detail {
     Brief,
 }
 
-/// The body, as the server reads it.
+/// The body of `transfer.submit_batch`, as the server reads it.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// One for each member, in order: a transfer that can be recorded, or what is wrong with it.
@@ -64,13 +74,13 @@ pub struct Batch {
     pub answer: Detail,
 }
 
-/// The answer: one for each transfer, in order. `T` is [`crate::transfer::Transfer`] or [`Brief`].
+/// The answer: one for each member, in order. `T` is [`crate::transfer::Transfer`], [`Brief`] or [`crate::account::Account`].
 ///
 /// To be read from text or bytes in memory, whose members it borrows while it reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(serialize = "T: Serialize", deserialize = "T: Deserialize<'de>"))]
 pub struct Results<T> {
-    /// A transfer as it stands, or why it was not taken.
+    /// A member as it stands, or why it was not taken.
     #[serde(serialize_with = "write_results", deserialize_with = "read_results")]
     pub results: Vec<Result<T, Error>>,
 }
@@ -100,7 +110,29 @@ struct Found<'b> {
     answer: Option<Detail>,
 }
 
-/// Reads a batch.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct FoundAccounts<'b> {
+    #[serde(borrow)]
+    accounts: Vec<&'b RawValue>,
+}
+
+/// Reads a batch of accounts to be opened: one for each member, in order, or what is wrong with it.
+///
+/// # Errors
+/// What is wrong with the batch as a whole.
+pub fn read_accounts(body: &[u8]) -> Result<Vec<Result<OpenRequest, Error>>, Error> {
+    let accounts: Vec<_> = if let Ok(OpenBatchRequest { accounts }) = body::read_at_once(body) {
+        accounts.into_iter().map(Ok).collect()
+    } else {
+        let FoundAccounts { accounts } = body::read(body)?;
+        accounts.into_iter().map(|member| body::read(member.get().as_bytes())).collect()
+    };
+    bounded("accounts", accounts.len())?;
+    Ok(accounts)
+}
+
+/// Reads a batch of transfers.
 ///
 /// # Errors
 /// What is wrong with the batch as a whole; its members' errors stand at their places.
@@ -121,13 +153,17 @@ impl Batch {
         wait_ms: Option<u64>,
         answer: Option<Detail>,
     ) -> Result<Self, Error> {
-        if transfers.len() > TRANSFERS_MAX {
-            let message = format!("a batch has at most {TRANSFERS_MAX} transfers, not {}", transfers.len());
-            return Err(Error::invalid("transfers", message));
-        }
+        bounded("transfers", transfers.len())?;
         let wait = Wait::new(wait, wait_ms)?;
         Ok(Self { transfers: transfers.collect(), wait, answer: answer.unwrap_or_default() })
     }
+}
+
+fn bounded(members: &str, count: usize) -> Result<(), Error> {
+    if count > MEMBERS_MAX {
+        return Err(Error::invalid(members, format!("a batch has at most {MEMBERS_MAX} {members}, not {count}")));
+    }
+    Ok(())
 }
 
 fn into_draft(request: SubmitRequest, currencies: &Currencies) -> Result<Draft, Error> {

@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     account, answer,
     audit::{self, Depth},
-    batch::{BatchRequest, Brief, Detail, Results},
+    batch::{BatchRequest, Brief, Detail, OpenBatchRequest, Results},
     connect::{self, Connect},
     deployment,
     endpoint::Endpoint,
@@ -85,6 +85,18 @@ impl Client {
     /// What the deployment answers instead, or `unavailable`. So with every verb.
     pub async fn account_open(&self, request: &account::OpenRequest) -> Result<account::Account, Error> {
         self.call(Endpoint::AccountOpen, request, Duration::ZERO).await
+    }
+
+    /// `account.open_batch`: one answer for each account, in order.
+    ///
+    /// # Errors
+    /// As [`Self::account_open`], of the batch as a whole; those of single accounts stand at their places.
+    pub async fn account_open_batch(
+        &self,
+        request: &OpenBatchRequest,
+    ) -> Result<Vec<Result<account::Account, Error>>, Error> {
+        let answered: Results<_> = self.call(Endpoint::AccountOpenBatch, request, Duration::ZERO).await?;
+        one_for_each(Endpoint::AccountOpenBatch, request.accounts.len(), answered)
     }
 
     /// `account.get`.
@@ -195,14 +207,7 @@ impl Client {
         }
         let asked = Asked { transfers, wait: *wait, wait_ms: *wait_ms, answer };
         let answered: Results<T> = self.call(Endpoint::TransferSubmitBatch, &asked, waits(*wait_ms)).await?;
-        if answered.results.len() != transfers.len() {
-            let (sent, answered) = (transfers.len(), answered.results.len());
-            return Err(Error::unavailable(format!(
-                "{answered} answers came for {sent} transfers. {}",
-                answer::what_to_do(Endpoint::TransferSubmitBatch)
-            )));
-        }
-        Ok(answered.results)
+        one_for_each(Endpoint::TransferSubmitBatch, transfers.len(), answered)
     }
 
     /// `transfer.get`.
@@ -359,6 +364,20 @@ fn check_deployment(name: &str) -> Result<(), Error> {
 }
 
 /// How long a submit waits by itself.
+/// The answers to a batch, if there is one for each member.
+fn one_for_each<T>(
+    endpoint: Endpoint,
+    sent: usize,
+    Results { results }: Results<T>,
+) -> Result<Vec<Result<T, Error>>, Error> {
+    if results.len() == sent {
+        return Ok(results);
+    }
+    let answered = results.len();
+    let what_to_do = answer::what_to_do(endpoint);
+    Err(Error::unavailable(format!("{answered} answers came for a batch of {sent}. {what_to_do}")))
+}
+
 fn waits(wait_ms: Option<u64>) -> Duration {
     Duration::from_millis(wait_ms.unwrap_or(WAIT_MS_DEFAULT))
 }

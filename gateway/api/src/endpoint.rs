@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Endpoint {
     /// [`crate::account::OpenRequest`], answered by an [`crate::account::Account`].
     AccountOpen,
+    /// [`crate::batch::OpenBatchRequest`], answered by [`crate::batch::Results`].
+    AccountOpenBatch,
     /// [`crate::account::GetRequest`], answered by an [`crate::account::Account`].
     AccountGet,
     /// [`crate::account::ListRequest`], answered by an [`crate::account::List`].
@@ -80,8 +82,9 @@ pub enum Effect {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::AccountOpen,
+        Self::AccountOpenBatch,
         Self::AccountGet,
         Self::AccountList,
         Self::AccountSetOverdraft,
@@ -116,6 +119,7 @@ impl Endpoint {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccountOpen => "account.open",
+            Self::AccountOpenBatch => "account.open_batch",
             Self::AccountGet => "account.get",
             Self::AccountList => "account.list",
             Self::AccountSetOverdraft => "account.set_overdraft",
@@ -163,6 +167,7 @@ impl Endpoint {
     pub const fn effect(self) -> Effect {
         match self {
             Self::AccountOpen
+            | Self::AccountOpenBatch
             | Self::AccountSetOverdraft
             | Self::AccountFreeze
             | Self::AccountUnfreeze

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use remit_api::{
     Error, account, audit,
-    batch::{BatchRequest, Brief, Results},
+    batch::{BatchRequest, Brief, OpenBatchRequest, Results},
     deployment,
     error::Failure,
     event, node, projection, shard, story, submit, supervision, totals,
@@ -185,6 +185,9 @@ fn batch_bodies() {
     golden::<BatchRequest>(
         r#"{"transfers":[{"id":"0199c0de-0000-7000-8000-000000000001","from":"alice","to":"bob","amount":1,
             "currency":"EUR"}],"wait":"accepted","wait_ms":0,"answer":"brief"}"#,
+    );
+    golden::<OpenBatchRequest>(
+        r#"{"accounts":[{"id":"alice","currency":"EUR"},{"id":"s1:world","currency":"EUR","kind":"external"}]}"#,
     );
     let results = golden::<Results<Brief>>(
         r#"{"results":[

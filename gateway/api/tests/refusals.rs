@@ -179,8 +179,23 @@ fn in_a_batch_each_transfer_stands_or_falls_alone() {
 }
 
 #[test]
+fn in_a_batch_each_account_stands_or_falls_alone() {
+    let members =
+        [r#"{"id":"alice","currency":"EUR"}"#, r#"{"id":"a b","currency":"EUR"}"#, r#"{"id":"bob"}"#, r#"{"id":"#];
+    let read = |members: &[&str]| batch::read_accounts(format!(r#"{{"accounts":[{}]}}"#, members.join(",")).as_bytes());
+    let accounts = read(&members[..3]).unwrap();
+    let fields: Vec<_> = accounts.iter().map(|member| member.as_ref().map_err(|e| e.field.as_deref())).collect();
+    assert_eq!(fields[0].unwrap().id.as_str(), "alice");
+    assert_eq!(fields[1..], [Err(Some("id")), Err(Some("currency"))]);
+    for (members, field) in [(&members[..], None), (&["7"; batch::MEMBERS_MAX + 1], Some("accounts"))] {
+        let error = read(members).expect_err("it is wrong as a whole");
+        assert_eq!((error.code, error.field.as_deref()), (Code::InvalidRequest, field), "{error}");
+    }
+}
+
+#[test]
 fn a_wrong_batch_is_refused_as_a_whole() {
-    let many = format!(r#"{{"transfers":[{}7]}}"#, "7,".repeat(batch::TRANSFERS_MAX));
+    let many = format!(r#"{{"transfers":[{}7]}}"#, "7,".repeat(batch::MEMBERS_MAX));
     let table = [
         ("{}", Some("transfers")),
         (r#"{"transfers":7}"#, Some("transfers")),

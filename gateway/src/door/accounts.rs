@@ -2,10 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::join_all;
 use remit_actors::message::{Address, AnswerBody, ChangeAccount, Found, Posting, Query, Question, Reading};
 use remit_api::{
     Error,
     account::{self, Source},
+    batch::{self, Results},
 };
 use remit_core::{
     account::{Account, Change, Refusal},
@@ -14,7 +16,7 @@ use remit_core::{
 use uuid::Uuid;
 
 use super::{
-    Door,
+    Door, answer_of,
     asking::{PATIENCE, misunderstood},
     reading::does_not_fit,
 };
@@ -22,10 +24,21 @@ use super::{
 /// How long an account may take to come free when it is closed, in milliseconds.
 const CLOSE_WITHIN_MS: u64 = 4_000;
 
+/// What an account takes in the answer to a batch, about.
+const ANSWER_BYTES: usize = 220;
+
 impl Door {
     pub(super) async fn open_account(&self, request: account::OpenRequest) -> Result<account::Account, Error> {
         let change = request.change(&self.currencies)?;
         self.change(request.id, change, request.command_id, request.if_version).await
+    }
+
+    /// Opens accounts, all at the same time; each stands or falls alone.
+    pub(super) async fn open_accounts(&self, request: &[u8]) -> Result<Vec<u8>, Error> {
+        let open = |read: Result<account::OpenRequest, Error>| async move { self.open_account(read?).await };
+        let results = join_all(batch::read_accounts(request)?.into_iter().map(open)).await;
+        let bytes = results.len() * ANSWER_BYTES;
+        answer_of(&Results { results }, bytes)
     }
 
     pub(super) async fn set_overdraft(&self, request: account::SetOverdraftRequest) -> Result<account::Account, Error> {

@@ -131,6 +131,7 @@ impl Door {
     ) -> Result<Vec<u8>, Error> {
         match endpoint {
             Endpoint::AccountOpen => answer(&self.open_account(body::read(request)?).await?),
+            Endpoint::AccountOpenBatch => self.open_accounts(request).await,
             Endpoint::AccountGet => answer(&self.account(body::read(request)?).await?),
             Endpoint::AccountList => answer(&self.accounts(body::read(request)?).await?),
             Endpoint::AccountSetOverdraft => answer(&self.set_overdraft(body::read(request)?).await?),

@@ -15,6 +15,7 @@ use remit_actors::{
 };
 use remit_api::{Code, Endpoint, Error};
 use remit_core::{
+    account,
     id::{AccountId, PartitionNo, Seq, ShardNo, Time, TransferId},
     money::{Amount, Currency, Direction},
     protocol::Protocol,
@@ -89,6 +90,13 @@ impl Actors {
                 let (start, progress) = completed();
                 let found = if no == PartitionNo(0) { vec![(Seq(5), start, progress)] } else { Vec::new() };
                 AnswerBody::Transfers(found, None)
+            }
+            // Nobody has an account yet.
+            (Address::Shard(_), Question::ChangeAccount(change)) => {
+                match account::decide(None, change.change, change.if_version) {
+                    Ok(account) => AnswerBody::Account(Some(account)),
+                    Err(refusal) => AnswerBody::Refused(refusal),
+                }
             }
             (of, question) => panic!("{of:?} is asked {question:?}"),
         }
@@ -322,6 +330,28 @@ async fn sums_go_on_after_the_last_of_the_page() {
         let error = town.ask(endpoint, body).await.unwrap_err();
         assert_eq!((error.code, error.field.as_deref()), (Code::InvalidRequest, Some(field)), "{endpoint}");
     }
+}
+
+#[tokio::test]
+async fn of_accounts_that_are_opened_together_each_stands_or_falls_alone() {
+    let town = Town::new(false, |query| panic!("{query:?}")).await;
+    let accounts = json!([
+        {"id": "s1:alice", "currency": "EUR", "overdraft_limit": 500},
+        {"id": "s9:bob", "currency": "EUR"},
+        {"id": "carol", "currency": "EUR", "if_version": 3},
+        {"id": "dave", "currency": "EUR", "kind": "stranger"},
+        {"id": "s0:world", "currency": "EUR", "kind": "external"},
+    ]);
+    let answer = town.ask(Endpoint::AccountOpenBatch, json!({"accounts": accounts})).await.unwrap();
+    let results = answer["results"].as_array().unwrap();
+    let opened = |at: usize| (&results[at]["id"], &results[at]["shard"], &results[at]["overdraft_limit"]);
+    assert_eq!(opened(0), (&json!("s1:alice"), &json!("s1"), &json!(500)));
+    assert_eq!(opened(4), (&json!("s0:world"), &json!("s0"), &json!(0)));
+    let codes: Vec<_> = results[1..4].iter().map(|result| result["error"]["code"].as_str()).collect();
+    assert_eq!(codes, [Some("invalid_request"), Some("account_not_found"), Some("invalid_request")], "{answer}");
+    assert_eq!((&results[1]["error"]["field"], &results[3]["error"]["field"]), (&json!("id"), &json!("kind")));
+    let none = town.ask(Endpoint::AccountOpenBatch, json!({"accounts": []})).await.unwrap();
+    assert_eq!(none, json!({"results": []}));
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use futures::future::try_join_all;
 use remit_api::{
     Client, Error,
     account::OpenRequest,
-    batch::{BatchRequest, Detail},
+    batch::{BatchRequest, Detail, OpenBatchRequest},
     submit::{SubmitRequest, Until},
     transfer::Status,
 };
@@ -102,8 +102,10 @@ impl Report {
 pub const FUNDS: i64 = 1_000_000_000;
 /// How long a request waits for its transfers.
 const WAIT_MS: u64 = 60_000;
-/// Requests in flight while accounts are opened and funded.
-const SETTING_UP: usize = 64;
+/// Accounts that are opened, and then funded, with one request.
+const SET_UP_TOGETHER: u64 = 2_000;
+/// Such requests in flight.
+const SETTING_UP: usize = 4;
 
 /// An account of the load, by its number.
 ///
@@ -156,25 +158,26 @@ pub async fn set_up(client: &Client, accounts: u64, progress: &(dyn Fn(u64) + Sy
     let world = world();
     let external = OpenRequest { kind: Some(Kind::External), ..OpenRequest::new(world.clone(), eur()) };
     client.account_open(&external).await?;
-    let ready = AtomicU64::new(0);
-    let next = AtomicU64::new(0);
+    let amount = Amount::new(FUNDS).expect("it is more than 0");
+    let (ready, next) = (AtomicU64::new(0), AtomicU64::new(0));
     let worker = || async {
         loop {
-            let no = next.fetch_add(1, Relaxed);
-            if no >= accounts {
+            let first = next.fetch_add(SET_UP_TOGETHER, Relaxed);
+            let some = first..accounts.min(first + SET_UP_TOGETHER);
+            if some.is_empty() {
                 return Ok::<_, Error>(());
             }
-            client.account_open(&OpenRequest::new(account(no), eur())).await?;
-            progress(ready.fetch_add(1, Relaxed) + 1);
+            let accounts = some.clone().map(|no| OpenRequest::new(account(no), eur())).collect();
+            for opened in client.account_open_batch(&OpenBatchRequest { accounts }).await? {
+                opened?;
+            }
+            let deposit = |no| SubmitRequest::payment(new_id(), world.clone(), account(no), amount, eur());
+            pay_in(client, some.clone().map(deposit).collect()).await?;
+            let count = some.end - some.start;
+            progress(ready.fetch_add(count, Relaxed) + count);
         }
     };
     try_join_all((0..SETTING_UP).map(|_| worker())).await?;
-    let amount = Amount::new(FUNDS).expect("it is more than 0");
-    let all: Vec<u64> = (0..accounts).collect();
-    for some in all.chunks(4_096) {
-        let deposit = |no: &u64| SubmitRequest::payment(new_id(), world.clone(), account(*no), amount, eur());
-        pay_in(client, some.iter().map(deposit).collect()).await?;
-    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::{
 use clap::value_parser;
 use futures::{StreamExt, TryStreamExt, stream};
 use remit_api::{
-    batch::{BatchRequest, TRANSFERS_MAX},
+    batch::{BatchRequest, MEMBERS_MAX},
     submit::Until,
 };
 
@@ -26,7 +26,7 @@ const WAIT_MS: u64 = 5_000;
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(in crate::cli) struct Fleet {
     /// Payments in one batch: 1 to 8192
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u16).range(1..=TRANSFERS_MAX as i64))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u16).range(1..=MEMBERS_MAX as i64))]
     pub(in crate::cli) batch: u16,
     /// Batches under way at once: 1 to 64
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u8).range(1..=64))]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use remit_api::{
     Error,
+    account::OpenRequest,
     batch::{self, BatchRequest},
     body,
     submit::{DEADLINE_MS_MAX, DEADLINE_MS_MIN, Draft, MEMO_CHARS_MAX, SubmitRequest, WAIT_MS_MAX},
@@ -16,7 +17,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    kinds::currencies,
+    kinds::{Body as _, currencies},
     read::{self, refused},
 };
 
@@ -86,6 +87,35 @@ fn check_draft(draft: &Draft) {
     assert!(sums.values().all(|sum| *sum == 0), "{sums:?}");
 }
 
+/// Batches of accounts to be opened.
+pub(crate) const OPENINGS: &[&str] = &[
+    r#"{"accounts":[{"id":"s0:alice","currency":"EUR"},{"id":"world","currency":"EUR","kind":"external"}]}"#,
+    r#"{"accounts":[{"id":"a","currency":"EUR","overdraft_limit":5},7,{"id":"b"}]}"#,
+];
+
+#[derive(Deserialize)]
+struct Openings<'b> {
+    #[serde(borrow)]
+    accounts: Vec<&'b RawValue>,
+}
+
+/// What holds of any batch of accounts.
+pub(crate) fn check_openings(bytes: &[u8]) {
+    let read = match batch::read_accounts(bytes) {
+        Ok(read) => read,
+        Err(error) => return refused(&error, bytes, &["accounts"]),
+    };
+    assert!(read.len() <= batch::MEMBERS_MAX);
+    let members: Openings<'_> = serde_json::from_slice(bytes).unwrap();
+    assert_eq!(members.accounts.len(), read.len());
+    for (raw, member) in members.accounts.iter().zip(&read) {
+        assert_eq!(&body::read::<OpenRequest>(raw.get().as_bytes()), member, "{raw}");
+        if let Err(error) = member {
+            refused(error, raw.get().as_bytes(), OpenRequest::FIELDS);
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Members<'b> {
     #[serde(borrow)]
@@ -98,7 +128,7 @@ pub(crate) fn check(bytes: &[u8]) {
         Ok(batch) => batch,
         Err(error) => return refused(&error, bytes, BATCH_FIELDS),
     };
-    assert!(batch.transfers.len() <= batch::TRANSFERS_MAX && batch.wait.ms <= WAIT_MS_MAX);
+    assert!(batch.transfers.len() <= batch::MEMBERS_MAX && batch.wait.ms <= WAIT_MS_MAX);
     let members: Members<'_> = serde_json::from_slice(bytes).unwrap();
     assert_eq!(members.transfers.len(), batch.transfers.len());
     for (raw, member) in members.transfers.iter().zip(&batch.transfers) {

@@ -60,6 +60,12 @@ const fn kind<T: Body>() -> Kind {
 
 pub(crate) const KINDS: [Kind; 24] = [
     kind::<account::OpenRequest>(),
+    Kind {
+        name: "account-open-batch",
+        seeds: batches::OPENINGS,
+        check: batches::check_openings,
+        is_right: |bytes| remit_api::batch::read_accounts(bytes).is_ok(),
+    },
     kind::<account::GetRequest>(),
     kind::<account::ChangeRequest>(),
     kind::<account::SetOverdraftRequest>(),
