@@ -64,6 +64,9 @@ impl Transfer {
             Merged::Same => false,
             Merged::News => {
                 self.legs[usize::from(leg.0)].answer = Some(answer);
+                if answer == Answer::Done && leg == self.start.pivot() {
+                    self.learn_what_went_before();
+                }
                 if self.is_torn() {
                     self.park(Parked::Contradiction(leg));
                 }
@@ -71,6 +74,18 @@ impl Transfer {
             }
             Merged::Contradiction if matches!(answer, Answer::Misfit(_)) => self.park(Parked::Misfit(leg)),
             Merged::Contradiction => self.park(Parked::Contradiction(leg)),
+        }
+    }
+
+    /// The pivot of a route is reached only over all others, each of which did what it was asked (R10). What else is known of
+    /// one of them stays.
+    fn learn_what_went_before(&mut self) {
+        let Some(route) = &self.route else { return };
+        let pivot = self.start.pivot();
+        let before: Vec<LegNo> = route.stops().iter().map(|stop| stop.leg).filter(|leg| *leg != pivot).collect();
+        for leg in before {
+            let did = if self.do_verb(leg) == Verb::PlaceHold { Answer::Held } else { Answer::Done };
+            self.legs[usize::from(leg.0)].answer.get_or_insert(did);
         }
     }
 

@@ -46,6 +46,10 @@ pub struct Shard<T: ShardTables> {
     options: ShardOptions,
     books: Books<T>,
     closings: Closings,
+    /// Whether an audit waits for more of the hash chain to be verified.
+    verifies: bool,
+    /// The time of the last turn.
+    now: Time,
     gate: Gate,
 }
 
@@ -64,7 +68,7 @@ impl<T: ShardTables> Shard<T> {
         let mut books = Books::open(tables, options.books, claimant, now)?;
         // Whoever asked for these closings has gone with the last incarnation: they return to open (R4).
         let closings = Closings::abandoned(books.accounts_closing()?);
-        Ok(Self { no, options, books, closings, gate: Gate::default() })
+        Ok(Self { no, options, books, closings, verifies: false, now, gate: Gate::default() })
     }
 
     /// Its books, for tests.
@@ -72,7 +76,8 @@ impl<T: ShardTables> Shard<T> {
         &mut self.books
     }
 
-    fn command(&mut self, command: &Command, now: Time) -> Result<leg::Answer, Error> {
+    /// The answer to a command, and whether it is a repeated one, answered from its record.
+    fn command(&mut self, command: &Command, now: Time) -> Result<(leg::Answer, bool), Error> {
         // A do, or an undo that leaves a tombstone, finds what memory has forgotten when its row is not new; a post has no
         // row of its own to try, so it looks first.
         let mut known: Option<Leg> = match command.verb {
@@ -86,7 +91,7 @@ impl<T: ShardTables> Shard<T> {
             let decision = ledger::decide(command, known.as_ref(), account, &transit);
             let Some(change) = decision.change else {
                 self.books.repeated(command.id);
-                return Ok(decision.answer);
+                return Ok((decision.answer, true));
             };
             let after = change.after.map(|(balances, transit)| After {
                 posted: balances.posted,
@@ -100,7 +105,7 @@ impl<T: ShardTables> Shard<T> {
             let (id, memo) = (command.id, command.memo.clone());
             let entry = LegEntry { id, state: change.state, terms, memo, after, repeats: 0 };
             if self.books.record_leg(now, entry, place)? {
-                return Ok(decision.answer);
+                return Ok((decision.answer, false));
             }
             // It has a record already, which memory had forgotten; should none be found all the same, the index is broken.
             let found = self.books.leg(command.id)?.cloned();
@@ -113,9 +118,11 @@ impl<T: ShardTables> Shard<T> {
     }
 
     /// Answers a leg's manager and, in the events protocol, passes the baton on; a repeat does both again (R10).
-    fn reply(command: &Command, answer: leg::Answer, trace: Option<TraceContext>, out: &mut Outbox) {
-        let reply = Message::Reply(Reply { id: command.id, answer });
-        out.push(Address::Manager(command.terms.partition), reply, trace);
+    fn reply(command: &Command, answer: leg::Answer, is_repeat: bool, trace: Option<TraceContext>, out: &mut Outbox) {
+        if is_repeat || !events::is_implied(command, answer) {
+            let reply = Message::Reply(Reply { id: command.id, answer });
+            out.push(Address::Manager(command.terms.partition), reply, trace);
+        }
         if let Some(next) = events::pass_on(command, answer) {
             out.push(Address::Shard(next.shard), Message::Command(next.command), trace);
         }
@@ -161,8 +168,8 @@ impl<T: ShardTables> Shard<T> {
                 tracing::warn!(leg = ?command.id, "a command that no manager would send was dropped");
             }
             Message::Command(command) => {
-                let answer = self.command(command, now)?;
-                Self::reply(command, answer, trace, out);
+                let (answer, is_repeat) = self.command(command, now)?;
+                Self::reply(command, answer, is_repeat, trace, out);
             }
             Message::Ask(ask) => match &ask.question {
                 Question::ChangeAccount(change) => {
@@ -190,6 +197,7 @@ impl<T: ShardTables> Machine for Shard<T> {
     fn turn(&mut self, batch: &[Frame], now: Time) -> Result<Vec<(Address, Frame)>, Failure> {
         let mut out = Outbox::new(self.address(), self.options.frame_messages_max);
         let mut questions = Vec::new();
+        self.now = now;
         self.books.begin()?;
         for frame in batch {
             if let (Address::Manager(partition), Some(mark)) = (frame.from, &frame.mark) {
@@ -212,13 +220,15 @@ impl<T: ShardTables> Machine for Shard<T> {
             // One empty commit for all of them: nobody else has written meanwhile, so these are of one position (R13).
             self.books.begin()?;
             self.books.commit()?;
+        } else if self.verifies {
+            self.verify_a_step()?;
         }
         self.gate.hold(seq, out.into_frames(None));
         Ok(self.gate.durable_up_to(seq))
     }
 
     fn wake_at(&self) -> Option<Time> {
-        self.closings.wake_at()
+        if self.verifies { Some(self.now) } else { self.closings.wake_at() }
     }
 
     fn position(&self) -> Position {

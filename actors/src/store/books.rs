@@ -104,7 +104,7 @@ impl<T: ShardTables> Books<T> {
             verified: Seq(0),
         };
         let mut tail = Vec::new();
-        books.verified = books.log.replay(flushed, |_, row| {
+        books.verified = books.log.replay(flushed, u64::MAX, |_, row| {
             tail.push(row);
             Ok(())
         })?;

@@ -293,12 +293,14 @@ impl<T: Journal> Log<T> {
         self.head
     }
 
-    /// Calls `each` with every row above a position, in pages; verifies the chain on the way, from the link at `from`.
+    /// Calls `each` with every row above a position, in pages; verifies the chain on the way, from the link at `from`. Stops
+    /// once so many rows are verified, or at the end.
     ///
     /// Returns the last position whose link was verified.
     pub(super) fn replay(
         &mut self,
         from: Seq,
+        rows_enough: u64,
         mut each: impl FnMut(&mut T, Row<T::Entry>) -> Result<(), Error>,
     ) -> Result<Seq, Error> {
         const PAGE: usize = 1_024;
@@ -310,9 +312,15 @@ impl<T: Journal> Log<T> {
             },
         };
         let (mut staged, mut at, mut links) = (Vec::new(), from, Vec::new().into_iter().peekable());
-        loop {
+        let mut verified = from;
+        while verified.0 - from.0 < rows_enough {
             let rows = self.tables.rows_above(at, PAGE)?;
-            let Some(last) = rows.last().map(|row| row.seq) else { break };
+            let Some(last) = rows.last().map(|row| row.seq) else {
+                if staged.is_empty() {
+                    break;
+                }
+                return Err(corrupt(format!("the rows up to {} have no link of the hash chain", at.0)));
+            };
             if links.peek().is_none() {
                 links = self.tables.links(at.next(), Seq(last.0 + 2 * 16_384))?.into_iter().peekable();
             }
@@ -328,14 +336,12 @@ impl<T: Journal> Log<T> {
                     if previous != stored {
                         return Err(corrupt(format!("the hash chain breaks at row {}", at.0)));
                     }
+                    verified = at;
                 }
                 each(&mut self.tables, row)?;
             }
         }
-        if !staged.is_empty() {
-            return Err(corrupt(format!("the rows up to {} have no link of the hash chain", at.0)));
-        }
-        Ok(at)
+        Ok(verified)
     }
 }
 

@@ -108,7 +108,7 @@ impl<T: TransferTables> Register<T> {
             open.insert(id, read_open(&mut log.tables, id, begun, flushed)?);
         }
         let ended = Recent::new(options.ended_max);
-        log.replay(flushed, |_, row| {
+        log.replay(flushed, u64::MAX, |_, row| {
             apply(&mut open, row);
             Ok(())
         })?;
@@ -297,7 +297,7 @@ impl<T: TransferTables> Register<T> {
         self.log.tables.check()?;
         let mut open: BTreeMap<TransferId, Seq> = BTreeMap::new();
         let mut newest = Epoch(0);
-        let verified = self.log.replay(Seq(0), |_, row| {
+        let verified = self.log.replay(Seq(0), u64::MAX, |_, row| {
             match row.entry {
                 TransferEntry::Started(start) => {
                     open.insert(start.id, row.seq);

@@ -23,7 +23,7 @@ use remit_core::{
 };
 
 use crate::{
-    commands::{NOW, body, command, frame, open_account, shard_options, turn},
+    commands::{NOW, ask, body, command, frame, open_account, shard_options, turn},
     files,
     world::{World, account, eur, transfer_id},
 };
@@ -181,4 +181,30 @@ fn r2_a_register_with_far_more_transfers_than_fit_into_memory_forgets_none() {
     register.commit().unwrap();
     assert_eq!(register.head(), head);
     register.verify().unwrap();
+}
+
+/// R5: a quick audit verifies what has been written since the last one. After a long history that is done in steps, between which
+/// others have their turn; whoever audits is answered as soon as there is nothing left to verify.
+#[test]
+fn r5_an_audit_of_a_long_history_does_not_keep_others_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = open(folder.path());
+    each(&mut desk, 0..2 * ACCOUNTS + A_BATCH, |n| open_account(&format!("a{n}"), Kind::Customer, n));
+    let last = desk.position().seq;
+    let quick = || Question::AuditShard { since: last, transfers: vec![], unreadable: vec![], full: false };
+
+    assert_eq!(turn(&mut desk, &[frame(vec![ask(quick())])]), [], "silence: the door asks again");
+    assert_eq!(desk.wake_at(), Some(NOW), "it goes on by itself");
+    let read = body(&mut desk, Question::Account(account("a7")));
+    assert!(matches!(read, AnswerBody::Account(Some(_))), "{read:?}");
+    let mut turns = 0;
+    while desk.wake_at().is_some() {
+        assert_eq!(turn(&mut desk, &[]), []);
+        turns += 1;
+    }
+    assert!((1..10).contains(&turns), "{turns} turns");
+    match body(&mut desk, quick()) {
+        AnswerBody::AuditShard { journal, .. } => assert_eq!((journal.seq, journal.verified_to), (last, last)),
+        other => panic!("{other:?}"),
+    }
 }

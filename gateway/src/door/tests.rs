@@ -348,7 +348,7 @@ async fn of_accounts_that_are_opened_together_each_stands_or_falls_alone() {
     assert_eq!(opened(0), (&json!("s1:alice"), &json!("s1"), &json!(500)));
     assert_eq!(opened(4), (&json!("s0:world"), &json!("s0"), &json!(0)));
     let codes: Vec<_> = results[1..4].iter().map(|result| result["error"]["code"].as_str()).collect();
-    assert_eq!(codes, [Some("invalid_request"), Some("account_not_found"), Some("invalid_request")], "{answer}");
+    assert_eq!(codes, [Some("invalid_request"), Some("conflict"), Some("invalid_request")], "{answer}");
     assert_eq!((&results[1]["error"]["field"], &results[3]["error"]["field"]), (&json!("id"), &json!("kind")));
     let none = town.ask(Endpoint::AccountOpenBatch, json!({"accounts": []})).await.unwrap();
     assert_eq!(none, json!({"results": []}));

@@ -125,7 +125,8 @@ impl World {
     }
 
     /// A shard acts on a command, answers the manager and, if the leg has a route, passes the baton on: one turn, of which
-    /// all or nothing is durable, and nothing leaves before it is. That what leaves may be lost covers a crash between.
+    /// all or nothing is durable, and nothing leaves before it is. That what leaves may be lost covers a crash between, and
+    /// that a shard does not tell what the pivot's answer implies.
     fn act(&self, state: &mut State, sent: &Sent) {
         let command = &sent.command;
         let shard = &mut state.shards[usize::from(sent.shard.0)];

@@ -2,7 +2,8 @@
 //!
 //! Along the [`Route`]: money debited leads to the next debit, hold or credit; the pivot's credit leads to the posts of
 //! the holds; a refusal leads back, compensating as it goes. The manager records the start and the end, pokes the route
-//! when nobody has answered in time, and leads the giving up (R7).
+//! when nobody has answered in time, and leads the giving up (R7). It is not told of each step on the way to the pivot, whose
+//! `done` comes after all of them.
 
 use super::{Next, Rules, do_verb_with_pivot, giving_up, route::Route, saga};
 use crate::{
@@ -86,6 +87,19 @@ pub fn pass_on(command: &Command, answer: Answer) -> Option<Sent> {
         // Beside a misfit, a hold where the pivot's credit belongs: the manager parks the transfer.
         Answer::Done | Answer::Held | Answer::Misfit(_) => None,
     }
+}
+
+/// Whether the manager need not be told of a first answer: the baton goes on to the pivot, whose `done` says that all before it
+/// did theirs. A repeat is told, since somebody asks.
+#[must_use]
+pub fn is_implied(command: &Command, answer: Answer) -> bool {
+    let is_forward = matches!(answer, Answer::Done | Answer::Held);
+    is_forward
+        && command
+            .terms
+            .route
+            .as_ref()
+            .is_some_and(|route| route.position(command.id.leg).is_some_and(|here| here + 1 < route.stops().len()))
 }
 
 fn do_at(route: &Route, at: usize) -> Verb {

@@ -58,7 +58,7 @@ const fn kind<T: Body>() -> Kind {
     }
 }
 
-pub(crate) const KINDS: [Kind; 24] = [
+pub(crate) const KINDS: [Kind; 25] = [
     kind::<account::OpenRequest>(),
     Kind {
         name: "account-open-batch",

@@ -227,6 +227,9 @@ fn r10_a_baton_is_what_the_manager_would_have_sent() {
                 assert_eq!(poked, baton, "{case}");
             }
             let answer = if poked.command.verb == Verb::PlaceHold { Answer::Held } else { Answer::Done };
+            let is_pivot = stops.last() == Some(leg);
+            assert_eq!(events::is_implied(&poked.command, answer), !is_pivot, "{case}");
+            assert!(!events::is_implied(&poked.command, Answer::Refused(NO)), "{case}");
             baton = events::pass_on(&poked.command, answer);
             if let Some(back) = events::pass_on(&poked.command, Answer::Refused(NO)) {
                 assert_eq!(back.command.reason, Some(NO));
@@ -257,6 +260,29 @@ fn r10_the_manager_pokes_only_behind_a_done_leg() {
         assert_eq!(next(&mut transfer, true), (vec![dos[first].to_string()], Next::Wait), "known {known:b}");
     }
     assert_eq!(events::pass_on(&debit_without_route(), Answer::Done), None, "only the events protocol has a route");
+}
+
+/// R10: the pivot is reached over all other legs only, so its `done` tells of them; what they say later is no news, and what is
+/// known of them otherwise stays.
+#[test]
+fn r10_the_pivots_done_tells_of_all_that_went_before() {
+    let case = Case::new(protocol("events"), "0-30 1-40 2+20 0+50");
+    for heard in [None, Some((1, Answer::Done)), Some((2, Answer::Held)), Some((2, Answer::Posted))] {
+        let mut transfer = transfer(&case);
+        if let Some((leg, answer)) = heard {
+            transfer.learn(LegNo(leg), answer);
+        }
+        assert!(transfer.learn(LegNo(3), Answer::Done));
+        let hold = if heard == Some((2, Answer::Posted)) { Answer::Posted } else { Answer::Held };
+        let known: Vec<_> = transfer.start().leg_numbers().map(|leg| transfer.answer(leg)).collect();
+        assert_eq!(known, [Answer::Done, Answer::Done, hold, Answer::Done].map(Some), "{heard:?}");
+        assert!(!transfer.learn(LegNo(0), Answer::Done) && transfer.parked().is_none());
+        let asked = next(&mut transfer, true).0;
+        assert_eq!(asked, if hold == Answer::Held { vec!["post_hold 2"] } else { vec![] });
+    }
+    let mut led = transfer(&Case::new(protocol("saga"), "0-30 1-40 2+20 0+50"));
+    led.learn(LegNo(3), Answer::Done);
+    assert_eq!(led.answer(LegNo(0)), None, "only a route implies anything");
 }
 
 fn debit_without_route() -> Command {

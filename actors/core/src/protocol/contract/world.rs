@@ -84,13 +84,16 @@ impl World {
         }
     }
 
-    /// A shard acts on a command, answers the manager and, if the leg has a route, passes the baton on.
+    /// A shard acts on a command, answers the manager and, if the leg has a route, passes the baton on. What the pivot's
+    /// answer implies is told on repetition only.
     fn act(&mut self, sent: &Sent) {
         let decision = self.shards[usize::from(sent.shard.0)].decide(&sent.command);
         if let Some(change) = decision.change {
             self.shard(sent.shard).record(&sent.command, change);
         }
-        self.sent.push(Message::Reply(Reply { id: sent.command.id, answer: decision.answer }));
+        if decision.change.is_none() || !events::is_implied(&sent.command, decision.answer) {
+            self.sent.push(Message::Reply(Reply { id: sent.command.id, answer: decision.answer }));
+        }
         if let Some(baton) = events::pass_on(&sent.command, decision.answer) {
             laws::baton_may_pass(self, &baton);
             self.sent.push(Message::Command(baton));
