@@ -46,8 +46,10 @@ pub struct Shard<T: ShardTables> {
     options: ShardOptions,
     books: Books<T>,
     closings: Closings,
-    /// Whether an audit waits for more of the hash chain to be verified.
-    verifies: bool,
+    /// Until when an audit, which was met with silence, is waited for to ask again: so long each turn verifies some rows.
+    audited_until: Time,
+    /// Whether there are rows to verify for it.
+    is_behind: bool,
     /// The time of the last turn.
     now: Time,
     gate: Gate,
@@ -68,7 +70,7 @@ impl<T: ShardTables> Shard<T> {
         let mut books = Books::open(tables, options.books, claimant, now)?;
         // Whoever asked for these closings has gone with the last incarnation: they return to open (R4).
         let closings = Closings::abandoned(books.accounts_closing()?);
-        Ok(Self { no, options, books, closings, verifies: false, now, gate: Gate::default() })
+        Ok(Self { no, options, books, closings, audited_until: now, is_behind: false, now, gate: Gate::default() })
     }
 
     /// Its books, for tests.
@@ -220,15 +222,14 @@ impl<T: ShardTables> Machine for Shard<T> {
             // One empty commit for all of them: nobody else has written meanwhile, so these are of one position (R13).
             self.books.begin()?;
             self.books.commit()?;
-        } else if self.verifies {
-            self.verify_a_step()?;
         }
+        self.is_behind = now < self.audited_until && !self.verify_a_step()?;
         self.gate.hold(seq, out.into_frames(None));
         Ok(self.gate.durable_up_to(seq))
     }
 
     fn wake_at(&self) -> Option<Time> {
-        if self.verifies { Some(self.now) } else { self.closings.wake_at() }
+        if self.is_behind { Some(self.now) } else { self.closings.wake_at() }
     }
 
     fn position(&self) -> Position {

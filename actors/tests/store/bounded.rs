@@ -189,7 +189,7 @@ fn r2_a_register_with_far_more_transfers_than_fit_into_memory_forgets_none() {
 fn r5_an_audit_of_a_long_history_does_not_keep_others_waiting() {
     let folder = tempfile::tempdir().unwrap();
     let mut desk = open(folder.path());
-    each(&mut desk, 0..2 * ACCOUNTS + A_BATCH, |n| open_account(&format!("a{n}"), Kind::Customer, n));
+    each(&mut desk, 0..5 * ACCOUNTS, |n| open_account(&format!("a{n}"), Kind::Customer, n));
     let last = desk.position().seq;
     let quick = || Question::AuditShard { since: last, transfers: vec![], unreadable: vec![], full: false };
 
