@@ -80,10 +80,11 @@ impl Transfer {
     /// The pivot of a route is reached only over all others, each of which did what it was asked (R10). What else is known of
     /// one of them stays.
     fn learn_what_went_before(&mut self) {
-        let Some(route) = &self.route else { return };
-        let pivot = self.start.pivot();
-        let before: Vec<LegNo> = route.stops().iter().map(|stop| stop.leg).filter(|leg| *leg != pivot).collect();
-        for leg in before {
+        if self.route.is_none() {
+            return;
+        }
+        let start = Arc::clone(&self.start);
+        for leg in start.leg_numbers() {
             let did = if self.do_verb(leg) == Verb::PlaceHold { Answer::Held } else { Answer::Done };
             self.legs[usize::from(leg.0)].answer.get_or_insert(did);
         }

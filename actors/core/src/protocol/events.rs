@@ -93,13 +93,9 @@ pub fn pass_on(command: &Command, answer: Answer) -> Option<Sent> {
 /// did theirs. A repeat is told, since somebody asks.
 #[must_use]
 pub fn is_implied(command: &Command, answer: Answer) -> bool {
-    let is_forward = matches!(answer, Answer::Done | Answer::Held);
-    is_forward
-        && command
-            .terms
-            .route
-            .as_ref()
-            .is_some_and(|route| route.position(command.id.leg).is_some_and(|here| here + 1 < route.stops().len()))
+    let Some(route) = &command.terms.route else { return false };
+    let is_before_pivot = route.position(command.id.leg).is_some_and(|here| here + 1 < route.stops().len());
+    is_before_pivot && matches!(answer, Answer::Done | Answer::Held)
 }
 
 fn do_at(route: &Route, at: usize) -> Verb {
